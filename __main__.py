@@ -1,0 +1,8 @@
+"""The omnibase-infra stack: settings in, one Platform out. Everything else is in components/."""
+
+from pathlib import Path
+
+from omnibase_infra.program import main, save_time
+
+save_time()
+main(Path(__file__).resolve().parent)

@@ -1,0 +1,49 @@
+"""Typed settings of a stack: read, merged, checked; knows nothing of Pulumi resources."""
+
+from omnibase_infra.config.environments import ALIASES, Environment, parse_environment
+from omnibase_infra.config.errors import ConfigError, Problem
+from omnibase_infra.config.images import ImagesError, lock_exists, resolve_images, unbuilt_images
+from omnibase_infra.config.load import Loaded, load, load_stack_file
+from omnibase_infra.config.messaging import ConsumerConfig, MessagingConfig, TopicConfig
+from omnibase_infra.config.model import (
+    ClusterConfig,
+    DatabaseConfig,
+    ImagesConfig,
+    OperatorConfig,
+    PoolerConfig,
+    PostgresConfig,
+    ServiceConfig,
+    StackConfig,
+)
+from omnibase_infra.config.rules import required_images
+from omnibase_infra.config.section import QuotaConfig
+from omnibase_infra.config.sources import engine_values
+
+__all__ = [
+    "ALIASES",
+    "ClusterConfig",
+    "ConfigError",
+    "ConsumerConfig",
+    "DatabaseConfig",
+    "Environment",
+    "ImagesConfig",
+    "ImagesError",
+    "Loaded",
+    "MessagingConfig",
+    "OperatorConfig",
+    "PoolerConfig",
+    "PostgresConfig",
+    "Problem",
+    "QuotaConfig",
+    "ServiceConfig",
+    "StackConfig",
+    "TopicConfig",
+    "engine_values",
+    "load",
+    "load_stack_file",
+    "lock_exists",
+    "parse_environment",
+    "required_images",
+    "resolve_images",
+    "unbuilt_images",
+]

@@ -1,0 +1,219 @@
+"""Settings of the message bus: servers, storage, topics with publishers and consumers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from omnibase_infra.config import topics as names
+from omnibase_infra.config.capability import Capability, Demand, Finding
+from omnibase_infra.config.certificates import CertificatesConfig
+from omnibase_infra.config.environments import Environment
+from omnibase_infra.config.errors import nearest
+from omnibase_infra.config.section import CpuMillis, Label, MemoryMib, Section
+
+USABLE_PERCENT = 80
+"""Part of a volume that streams may fill; the rest is for the server's indexes and for files being rewritten."""
+QUORUM_SERVERS = 3
+_GUARDED = (Environment.STAGING, Environment.PROD)
+
+
+class ConsumerConfig(Section):
+    """How one service reads one topic. The service is the consumer group, so that no two services share one."""
+
+    max_deliveries: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often an event is handed out before it becomes a dead letter."""
+    ack_wait_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How long the service may work on an event before it is handed out again."""
+    start: Literal["new", "all"] = "new"
+    """Where a consumer that did not exist before begins: at new events, or at the oldest that is kept."""
+
+
+class TopicConfig(Section):
+    """One topic: who writes, who reads, how much is kept."""
+
+    name: Annotated[str, Field(pattern=names.TOPIC, max_length=names.LONGEST_TOPIC)]
+    """`onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>`."""
+    publishers: Annotated[list[Label], Field(min_length=1)]
+    """Services (or `messaging.clients`) that may publish."""
+    consumers: dict[Label, ConsumerConfig] = {}
+    """Service (or one of `messaging.clients`) -> how it reads."""
+    retention_hours: Annotated[int, Field(ge=1, le=8760)] | None = None
+    """How long events are kept; default by kind: evt 720, cmd 168, intent 24, snapshot 168."""
+    max_mib: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    """Size at which the oldest events go before their time, in MiB; default `messaging.topic_mib`."""
+
+
+class ControllerConfig(Section):
+    """The process that makes streams and dead letters."""
+
+    cpu_request_millis: CpuMillis
+    """CPU request, in thousandths of a core."""
+    memory_mib: MemoryMib
+    """Memory request and limit, in MiB."""
+
+
+class MessagingConfig(Section):
+    """The message bus: NATS servers with JetStream."""
+
+    enabled: bool
+    """False leaves the bus out; refused in staging and prod."""
+    servers: Annotated[int, Field(ge=1, le=9)]
+    """Servers; odd, as an even number survives no more losses than one less."""
+    copies: Annotated[int, Field(ge=1, le=5)]
+    """Servers that hold each event."""
+    storage_gib: Annotated[int, Field(ge=1, le=16_384)]
+    """Volume of each server, in GiB; topics may fill 80 % of it."""
+    storage_class: str | None = None
+    """StorageClass of the volumes; default the cluster's own default."""
+    cpu_request_millis: CpuMillis
+    """CPU request of each server, in thousandths of a core."""
+    memory_mib: MemoryMib
+    """Memory request and limit of each server, in MiB."""
+    topic_mib: Annotated[int, Field(ge=1, le=1_048_576)]
+    """Size of a topic that does not say its own, in MiB."""
+    dead_letter_mib: Annotated[int, Field(ge=1, le=1_048_576)]
+    """Size of each topic's dead letters, in MiB."""
+    duplicates_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
+    """How long an event that is published again under its id is recognised; no event is kept for less than an hour."""
+    credential_generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Raise by one to make new keys for all clients."""
+    controller: ControllerConfig
+    """The process that makes streams and dead letters."""
+    clients: list[Label] = []
+    """Names besides the services that get keys: tools, other stacks. They need a flow of their own to the bus."""
+    topics: list[TopicConfig] = []
+    """The topics; events on any other subject are refused."""
+
+    @property
+    def usable_mib(self) -> int:
+        """What streams may hold on one server, in MiB."""
+        return self.storage_gib * 1024 * USABLE_PERCENT // 100
+
+    def size_mib(self, topic: TopicConfig) -> int:
+        """Size of a topic, in MiB."""
+        return topic.max_mib or self.topic_mib
+
+    def users(self) -> list[str]:
+        """Everybody who publishes or consumes, and the clients, sorted."""
+        named = {name for topic in self.topics for name in (*topic.publishers, *topic.consumers)}
+        return sorted({*named, *self.clients})
+
+
+_SMALL: dict[str, Any] = {
+    "enabled": True,
+    "servers": 1,
+    "copies": 1,
+    "storage_gib": 1,
+    "cpu_request_millis": 25,
+    "memory_mib": 128,
+    "topic_mib": 64,
+    "dead_letter_mib": 16,
+    "controller": {"cpu_request_millis": 10, "memory_mib": 48},
+}
+_LARGE: dict[str, Any] = {
+    "enabled": True,
+    "servers": 3,
+    "copies": 3,
+    "storage_gib": 20,
+    "cpu_request_millis": 250,
+    "memory_mib": 1024,
+    "topic_mib": 1024,
+    "dead_letter_mib": 256,
+    "controller": {"cpu_request_millis": 25, "memory_mib": 96},
+}
+DEFAULTS = {
+    Environment.DEV: _SMALL,
+    Environment.TEST: _SMALL,
+    Environment.STAGING: _LARGE,
+    Environment.PROD: {**_LARGE, "storage_gib": 100, "cpu_request_millis": 500, "memory_mib": 2048},
+}
+
+
+def _servers(environment: Environment, messaging: MessagingConfig) -> Iterator[Finding]:
+    servers, copies = messaging.servers, messaging.copies
+    guarded = environment in _GUARDED
+    if guarded and not messaging.enabled:
+        yield "messaging.enabled", "false", f"must be true in {environment}", "events are part of what the platform is"
+    if servers % 2 == 0:
+        hint = f"{servers} servers need {servers // 2 + 1} to agree: they survive no more losses than {servers - 1}"
+        yield "messaging.servers", str(servers), "must be odd", hint
+    if copies > servers:
+        hint = "raise messaging.servers or lower messaging.copies"
+        yield "messaging.copies", str(copies), f"needs {copies} servers, there are {servers}", hint
+    if guarded and servers < QUORUM_SERVERS:
+        hint = "with fewer, the loss of one stops all events"
+        yield "messaging.servers", str(servers), f"must be at least 3 in {environment}", hint
+    if guarded and copies < QUORUM_SERVERS:
+        hint = "with fewer, acknowledged events can be lost with one server"
+        yield "messaging.copies", str(copies), f"must be at least 3 in {environment}", hint
+
+
+def _certificates(certificates: CertificatesConfig, messaging: MessagingConfig) -> Iterator[Finding]:
+    if messaging.enabled and not certificates.enabled:
+        hint = "set certificates.enabled to true, or messaging.enabled to false"
+        yield "messaging.enabled", "true", "needs the platform's certificates: the bus speaks TLS only", hint
+
+
+def _storage(messaging: MessagingConfig) -> Iterator[Finding]:
+    sizes = [messaging.size_mib(topic) + messaging.dead_letter_mib for topic in messaging.topics]
+    needed = (sum(sizes) + names.ADVISORIES_MIB) * messaging.copies
+    room = messaging.usable_mib * messaging.servers
+    if needed > room:
+        yield (
+            "messaging.storage_gib",
+            str(messaging.storage_gib),
+            f"topics and dead letters may grow to {needed} MiB with {messaging.copies} copies, of which "
+            f"{messaging.servers} servers hold {room} MiB ({USABLE_PERCENT} % of their volumes)",
+            "raise storage_gib, or lower topics[].max_mib, topic_mib or dead_letter_mib",
+        )
+
+
+def _topics(messaging: MessagingConfig) -> Iterator[Finding]:
+    counts = Counter(topic.name for topic in messaging.topics)
+    for name in sorted(name for name, count in counts.items() if count > 1):
+        yield "messaging.topics", name, f"is declared {counts[name]} times", "one topic has one declaration"
+    letters: dict[str, str] = {}
+    for topic in messaging.topics:
+        known = letters.setdefault(names.dead_letters(topic.name), topic.name)
+        if known != topic.name:
+            allowed = f"has the same dead letters as {known} ({names.dead_letters(topic.name)})"
+            yield "messaging.topics", topic.name, allowed, "give it another event name or version"
+
+
+def _clients(services: Mapping[str, Any], messaging: MessagingConfig) -> Iterator[Finding]:
+    known = [*services, *messaging.clients]
+    for number, topic in enumerate(messaging.topics):
+        for role, named in (("publishers", topic.publishers), ("consumers", list(topic.consumers))):
+            for name in (name for name in named if name not in known):
+                path = f"messaging.topics.{number}.{role}"
+                yield path, name, "is neither a service nor one of messaging.clients", nearest(name, known)
+    for name in sorted(set(messaging.clients) & set(services)):
+        yield "messaging.clients", name, "is a service of this stack, which has keys already", "remove it"
+
+
+def _demands(messaging: MessagingConfig) -> list[Demand]:
+    """Pods of the bus in the stack's namespace; the controller has a second one while it rolls."""
+    controller = messaging.controller
+    return [
+        Demand(messaging.servers, messaging.memory_mib, messaging.cpu_request_millis, messaging.storage_gib),
+        Demand(2, controller.memory_mib, controller.cpu_request_millis, 0),
+    ]
+
+
+MESSAGING = Capability(
+    section="messaging",
+    defaults=DEFAULTS,
+    images=lambda messaging: ("nats", "stream-controller"),
+    demands=_demands,
+    rules=(
+        (("environment", "messaging"), _servers),
+        (("certificates", "messaging"), _certificates),
+        (("messaging",), _storage),
+        (("messaging",), _topics),
+        (("services", "messaging"), _clients),
+    ),
+)

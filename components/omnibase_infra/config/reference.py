@@ -1,0 +1,132 @@
+"""The settings as a page for people and as a JSON schema for editors, both made from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from omnibase_infra.config.environments import ALIASES, Environment
+from omnibase_infra.config.model import StackConfig
+from omnibase_infra.config.sources import PROJECT, all_defaults
+
+_HEAD = """# Settings of a stack
+
+Made from `components/omnibase_infra/config`; do not edit (`make goldens` writes it anew).
+
+A stack file `Pulumi.<stack>.yaml` holds, below `config:` and with the prefix `omnibase-infra:`, only what differs from
+the defaults of its environment. A variable `OMNIBASE__SECTION__FIELD` overrides both, for example
+`OMNIBASE__POSTGRES__STORAGE_GIB=4`; in prod only key paths that `allowed_overrides` lists.
+
+Unknown keys, wrong types, sizes that cannot work and references to nothing are all reported at once, before anything is
+made. `docs/reference/configuration.schema.json` serves editors.
+
+"""
+
+
+_KEYS: dict[Any, str] = {dict: ".<name>", list: "[]"}
+"""What stands in a key path for a key of a mapping, and for a place in a list."""
+
+
+def markdown() -> str:
+    """The page docs/reference/configuration.md."""
+    aliases = ", ".join(f"`{word}` = {meant}" for word, meant in ALIASES.items())
+    columns = " | ".join(member.value for member in Environment)
+    rule = "|".join(["-"] * (4 + len(Environment)))
+    lines = [f"| key | type | default | {columns} | meaning |", f"|{rule}|"]
+    lines += [_row(path, field) for path, field in _fields(StackConfig, "")]
+    return f"{_HEAD}Environments have aliases: {aliases}.\n\n" + "\n".join(lines) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a whole stack file. What the tier's defaults fill in is not required of the file."""
+    model = StackConfig.model_json_schema()
+    definitions = {name: _optional(schema) for name, schema in model.pop("$defs").items()}
+    aliases = [*(member.value for member in Environment), *ALIASES]
+    definitions["Environment"] = {"enum": aliases}
+    settings = {f"{PROJECT}:{key}": schema for key, schema in model["properties"].items()}
+    config = {
+        "type": "object",
+        "properties": settings,
+        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images", "postgres")],
+        # other namespaces belong to other programs, unknown keys of ours are mistakes
+        "patternProperties": {f"^(?!{PROJECT}:)": {}},
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "omnibase-infra stack file",
+        "type": "object",
+        "properties": {"config": config},
+        "required": ["config"],
+        "$defs": definitions,
+    }
+
+
+def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "required"}
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    """Every leaf with its key path; `<name>` stands for the key of a mapping."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        below = _model(field.annotation)
+        if below is None:
+            yield path, field
+        else:
+            yield from _fields(below, f"{path}{_KEYS.get(get_origin(field.annotation), '')}.")
+
+
+def _model(annotation: object) -> type[BaseModel] | None:
+    candidates = [annotation, *get_args(annotation)]
+    return next((known for known in candidates if isinstance(known, type) and issubclass(known, BaseModel)), None)
+
+
+def _row(path: str, field: FieldInfo) -> str:
+    derived = {"environment": "the stack's name", "services.<name>.image": "the service's name"}
+    default = "required" if field.is_required() else f"`{_text(field.default)}`"
+    default = derived.get(path, default)
+    values = [_tier(environment, path) for environment in Environment]
+    if any(values):
+        default = ""
+    meaning = " ".join((field.description or "").split())
+    return f"| `{path}` | {_type(field)} | {default} | {' | '.join(values)} | {meaning} |"
+
+
+def _type(field: FieldInfo) -> str:
+    annotation = field.annotation
+    choices = [choice for known in (annotation, *get_args(annotation)) for choice in get_args(known)]
+    if "Literal" in str(annotation):
+        return "one of " + ", ".join(str(choice) for choice in choices if isinstance(choice, str))
+    if annotation is int:
+        return _range(field)
+    plain = {Environment: "environment", bool: "true or false"}
+    if annotation in plain:
+        return plain[annotation]
+    return {"list": "list", "dict": "map"}.get(str(annotation).partition("[")[0], "text")
+
+
+def _range(field: FieldInfo) -> str:
+    bounds = [
+        getattr(metadata, side) for side in ("ge", "le") for metadata in field.metadata if hasattr(metadata, side)
+    ]
+    return f"number {bounds[0]}..{bounds[1]}"
+
+
+def _tier(environment: Environment, path: str) -> str:
+    level: Any = all_defaults(environment)
+    for part in path.split("."):
+        key = "*" if part == "<name>" else part
+        if not isinstance(level, Mapping) or key not in level:
+            return ""
+        level = level[key]
+    return _text(level)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,226 @@
+"""Rules between settings: references that must exist, sums that must fit, values that an environment refuses.
+
+Each rule is a generator over the sections that are valid by themselves; it yields (path, received, allowed, hint).
+A rule whose sections are not all there is left out, as its answer would only repeat their own problems.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from omnibase_infra.config.capabilities import CAPABILITIES, Demand, Finding, capability_demands, capability_images
+from omnibase_infra.config.environments import Environment
+from omnibase_infra.config.errors import nearest
+from omnibase_infra.config.model import (
+    LOCAL_NETWORKS,
+    ClusterConfig,
+    ImagesConfig,
+    PostgresConfig,
+    ServiceConfig,
+    StackConfig,
+)
+from omnibase_infra.config.rollout import ANALYSIS_IMAGE, check_faults, check_rollouts, demands, rolling
+from omnibase_infra.config.section import repository_of
+
+INFRASTRUCTURE_IMAGES = ("cloudnative-pg", "postgres")
+RESERVED_CONNECTIONS = 15
+"""Kept free of poolers: 3 for superusers, replication and the operator's own (CloudNativePG uses up to 10)."""
+QUORUM_INSTANCES = 3  # with 3, losing one standby does not stop writes
+_LOCAL_PREFIX = 16
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    """Run every rule whose sections are present."""
+    added = [rule for capability in CAPABILITIES for rule in capability.rules]
+    for needed, rule in [*_RULES, *added]:
+        if all(name in sections for name in needed):
+            yield from rule(*(sections[name] for name in needed))
+    yield from _capability_images(sections)
+    yield from _quota(sections)
+
+
+def required_images(config: StackConfig) -> set[str]:
+    """Names of all images that a stack's settings need."""
+    sections = {name: getattr(config, name) for name in StackConfig.model_fields}
+    services = (service.image for service in config.services.values())
+    delivery = [ANALYSIS_IMAGE] if rolling(config.services) else []
+    return {*INFRASTRUCTURE_IMAGES, *services, *delivery, *capability_images(sections)}
+
+
+def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
+    if cluster.target == "existing":
+        if not cluster.context:
+            yield "cluster.context", "nothing", "is required for target 'existing'", "name a kubeconfig context"
+        if not cluster.api_server_cidrs:
+            hint = "pods under default-deny reach the API server only at addresses named here"
+            yield "cluster.api_server_cidrs", "[]", "is required for target 'existing'", hint
+        if cluster.network:
+            yield "cluster.network", cluster.network, "belongs to target 'local' only", "remove it"
+        return
+    if cluster.context:
+        yield "cluster.context", cluster.context, "belongs to target 'existing' only", "remove it, or change the target"
+    if cluster.api_server_cidrs:
+        yield "cluster.api_server_cidrs", "a list", "follows from cluster.network for target 'local'", "remove it"
+    if not cluster.network and cluster.instance not in LOCAL_NETWORKS:
+        hint = f"known instances: {', '.join(LOCAL_NETWORKS)}"
+        yield "cluster.network", "nothing", f"is required for instance '{cluster.instance}'", hint
+    if cluster.network:
+        network = ipaddress.ip_network(cluster.network)
+        if network.version != 4 or network.prefixlen != _LOCAL_PREFIX or not network.is_private:  # noqa: PLR2004
+            yield "cluster.network", cluster.network, "must be a private IPv4 /16", "for example 10.215.0.0/16"
+
+
+def _images(images: ImagesConfig) -> Iterator[Finding]:
+    if images.lock and images.references:
+        yield "images", "lock and references", "exactly one of them is allowed", "remove one"
+    if not images.lock and not images.references:
+        yield "images", "nothing", "needs `lock: local` or `references:`", "list every image with its digest"
+
+
+def _pins(images: ImagesConfig, services: Mapping[str, ServiceConfig]) -> Iterator[Finding]:
+    """A pin that nothing runs, or that names another image, would be a rollback that did not happen."""
+    used = sorted({service.image for service in services.values()})
+    for name, reference in images.pins.items():
+        path = f"images.pins.{name}"
+        if name in INFRASTRUCTURE_IMAGES:
+            hint = "its data was written by the newer version: docs/runbooks/rollback-image.md, section Database"
+            yield path, reference, "an image of the database cannot be pinned", hint
+        elif name not in used:
+            yield (
+                path,
+                reference,
+                f"is not the image of a service ({', '.join(used) or 'there is none'})",
+                nearest(name, used),
+            )
+        declared = images.references.get(name)
+        if declared is not None and repository_of(declared) != repository_of(reference):
+            yield path, reference, f"must be of {repository_of(declared)}", "a pin changes the digest, not the image"
+
+
+def _registries(cluster: ClusterConfig, images: ImagesConfig) -> Iterator[Finding]:
+    if cluster.target != "existing":
+        return
+    for name, reference in images.references.items():
+        host = reference.partition("/")[0].rpartition(":")[0] or reference.partition("/")[0]
+        if host == "localhost" or host.startswith("127."):
+            hint = "name a registry that the nodes reach over TLS; containers' runtimes speak plain HTTP to loopback"
+            yield f"images.references.{name}", host, "is the loopback of whatever node pulls it", hint
+
+
+def _known_images(
+    images: ImagesConfig, postgres: PostgresConfig, services: Mapping[str, ServiceConfig]
+) -> Iterator[Finding]:
+    if not images.references:
+        return
+    needed = {f"services.{name}.image": service.image for name, service in services.items()}
+    for path, image in needed.items():
+        if image not in images.references:
+            yield path, image, "is not among images.references", nearest(image, images.references)
+    for image in (*INFRASTRUCTURE_IMAGES, *([ANALYSIS_IMAGE] if rolling(services) else [])):
+        if image not in images.references:
+            yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
+    server = images.references.get("postgres", "")
+    tag = re.search(r":([0-9]+)[^/@]*@", server)
+    if server and (not tag or int(tag[1]) != postgres.version):
+        hint = f"use a tag like {postgres.version}.1, the operator reads the major version from it"
+        yield "images.references.postgres", server.split("@")[0], f"must be tagged {postgres.version}", hint
+
+
+def _capability_images(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    images = sections.get("images")
+    if images is None or not images.references:
+        return
+    for image in sorted(capability_images(sections) - set(images.references)):
+        yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
+
+
+def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Finding]:
+    standbys = postgres.instances - 1
+    if postgres.synchronous_standbys > standbys:
+        yield (
+            "postgres.synchronous_standbys",
+            str(postgres.synchronous_standbys),
+            f"needs at least {postgres.synchronous_standbys + 1} instances, there are {postgres.instances}",
+            "raise postgres.instances, or every commit would wait for ever",
+        )
+    guarded = environment in (Environment.STAGING, Environment.PROD)
+    if guarded and postgres.instances < QUORUM_INSTANCES:
+        hint = "with fewer, the loss of one standby stops all writes"
+        yield "postgres.instances", str(postgres.instances), f"must be at least 3 in {environment}", hint
+    if guarded and postgres.synchronous_standbys < 1:
+        hint = "acknowledged rows could be lost at failover"
+        yield "postgres.synchronous_standbys", "0", f"must be at least 1 in {environment}", hint
+    pooler = postgres.pooler
+    if guarded and pooler.instances < 2:  # noqa: PLR2004
+        hint = "one pooler is a single point of failure"
+        yield "postgres.pooler.instances", str(pooler.instances), f"must be at least 2 in {environment}", hint
+    # Both poolers can end up on one server after a failover, and while they roll each has one pod more.
+    wanted = 2 * (pooler.instances + 1) * pooler.pool_size
+    free = postgres.max_connections - RESERVED_CONNECTIONS
+    if wanted > free:
+        yield (
+            "postgres.pooler.pool_size",
+            str(pooler.pool_size),
+            f"2 poolers x ({pooler.instances} + 1 rolling) pods x {pooler.pool_size} = {wanted} server connections "
+            f"exceed {free} "
+            f"(max_connections {postgres.max_connections} - {RESERVED_CONNECTIONS} reserved)",
+            "lower pool_size or raise postgres.max_connections",
+        )
+    if postgres.database.owner == postgres.database.app_role:
+        hint = "the owner may change the schema, the application must not"
+        yield "postgres.database.app_role", postgres.database.app_role, "must differ from the owner", hint
+
+
+def _services(
+    environment: Environment, postgres: PostgresConfig, services: Mapping[str, ServiceConfig]
+) -> Iterator[Finding]:
+    for name, service in services.items():
+        if service.database is not None and service.database != postgres.database.name:
+            hint = nearest(service.database, [postgres.database.name])
+            yield f"services.{name}.database", service.database, "is not a database of this stack", hint
+        if environment is Environment.PROD and service.log_level == "DEBUG":
+            yield f"services.{name}.log_level", "DEBUG", "must be INFO or higher in prod", "debug logs hold user data"
+        if environment is Environment.PROD and service.replicas < 2:  # noqa: PLR2004
+            yield f"services.{name}.replicas", str(service.replicas), "must be at least 2 in prod", "see C3.3"
+
+
+def _quota(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    if not {"quota", "postgres", "services"} <= set(sections):
+        return
+    quota, postgres, services = sections["quota"], sections["postgres"], sections["services"]
+    pooler = postgres.pooler
+    # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
+    counts = [
+        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
+        Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
+        *(Demand(each.replicas + 1, each.memory_mib, each.cpu_request_millis, 0) for each in services.values()),
+        *demands(services),
+        *capability_demands(sections),
+    ]
+    storage = postgres.instances * (postgres.storage_gib + postgres.wal_storage_gib)
+    sums = {
+        "memory_mib": (sum(each.pods * each.memory_mib for each in counts), quota.memory_mib),
+        "cpu_request_millis": (sum(each.pods * each.cpu_request_millis for each in counts), quota.cpu_request_millis),
+        "pods": (sum(each.pods for each in counts), quota.pods),
+        "storage_gib": (storage + sum(each.pods * each.storage_gib for each in counts), quota.storage_gib),
+    }
+    for field, (needed, limit) in sums.items():
+        if needed > limit:
+            allowed = f"must be at least {needed}, which the declared parts need with room to roll"
+            yield f"quota.{field}", str(limit), allowed, "raise it, or declare less"
+
+
+_RULES: list[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]] = [
+    (("cluster",), _cluster),
+    (("images",), _images),
+    (("cluster", "images"), _registries),
+    (("images", "services"), _pins),
+    (("images", "postgres", "services"), _known_images),
+    (("environment", "postgres"), _postgres),
+    (("environment", "postgres", "services"), _services),
+    (("services", "gateway", "monitoring"), check_rollouts),
+    (("environment", "services"), check_faults),
+]

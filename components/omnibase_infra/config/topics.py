@@ -1,0 +1,36 @@
+"""Names of topics, and what follows from a name: stream, subjects, dead letters, how long events are kept. Pure."""
+
+from __future__ import annotations
+
+import re
+
+TOPIC = r"^onex\.(evt|cmd|intent|snapshot)\.[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*\.v[0-9]+$"
+"""`onex.<kind>.<producer>.<event>.v<number>`, without environment: a stack has a bus of its own. Dead-letter topics
+(kind `dlq`) are not declared, they follow from their topics."""
+LONGEST_TOPIC = 120  # its stream's name, with that of a consumer, becomes a directory of the server
+
+RETENTION_HOURS = {"evt": 30 * 24, "cmd": 7 * 24, "intent": 24, "snapshot": 7 * 24, "dlq": 7 * 24}
+"""Kind -> how long events are kept unless the topic says otherwise; the users' documented classes."""
+ADVISORIES = "omnibase_advisories"
+"""Stream of the servers' notes about events that were delivered in vain, until dead letters are made of them."""
+ADVISORIES_MIB = 16
+
+
+def kind(topic: str) -> str:
+    """evt, cmd, intent, snapshot or dlq."""
+    return topic.split(".")[1]
+
+
+def stream(topic: str) -> str:
+    """Name of the stream of a topic: a stream's name cannot hold dots."""
+    return topic.replace(".", "_")
+
+
+def subjects(topic: str) -> list[str]:
+    """Subjects of a topic. A snapshot keeps one event per key, and the key is the last part of the subject."""
+    return [f"{topic}.*"] if kind(topic) == "snapshot" else [topic]
+
+
+def dead_letters(topic: str) -> str:
+    """Topic that takes what a consumer of this one could not handle."""
+    return re.sub(r"^onex\.[a-z]+\.", "onex.dlq.", topic)

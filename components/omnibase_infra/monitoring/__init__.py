@@ -1,0 +1,48 @@
+"""Metrics, alerts, and their way to people."""
+
+from omnibase_infra.monitoring.alerts import patient
+from omnibase_infra.monitoring.args import (
+    MetricsOperatorArgs,
+    MonitoringStackArgs,
+    NodeExporterArgs,
+    WorkloadExporterArgs,
+)
+from omnibase_infra.monitoring.component import MonitoringStack
+from omnibase_infra.monitoring.names import (
+    NODE_EXPORTER,
+    OPERATOR,
+    PROMETHEUS,
+    PROMETHEUS_PORT,
+    RECEIVER,
+    RECEIVER_PATH,
+    RECEIVER_PORT,
+    WORKLOAD_EXPORTER,
+    WORKLOAD_JOB,
+    pods,
+)
+from omnibase_infra.monitoring.node_exporter import NodeExporter, node_target
+from omnibase_infra.monitoring.operator import MetricsOperator
+from omnibase_infra.monitoring.workload_exporter import WorkloadExporter
+
+__all__ = [
+    "NODE_EXPORTER",
+    "OPERATOR",
+    "PROMETHEUS",
+    "PROMETHEUS_PORT",
+    "RECEIVER",
+    "RECEIVER_PATH",
+    "RECEIVER_PORT",
+    "WORKLOAD_EXPORTER",
+    "WORKLOAD_JOB",
+    "MetricsOperator",
+    "MetricsOperatorArgs",
+    "MonitoringStack",
+    "MonitoringStackArgs",
+    "NodeExporter",
+    "NodeExporterArgs",
+    "WorkloadExporter",
+    "WorkloadExporterArgs",
+    "node_target",
+    "patient",
+    "pods",
+]

@@ -1,0 +1,148 @@
+"""Platform: one environment as a whole, from checked settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from omnibase_infra.alert import Alert
+from omnibase_infra.environment import Environment, EnvironmentArgs
+from omnibase_infra.messaging import message_alerts
+from omnibase_infra.naming import dns_label, service_host, stack_namespace
+from omnibase_infra.platform.agents import make_agents
+from omnibase_infra.platform.args import PlatformArgs
+from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
+from omnibase_infra.platform.database import DATABASE, make_database, make_operators
+from omnibase_infra.platform.gateway import make_gateway
+from omnibase_infra.platform.logging import make_logging, make_logging_alerts
+from omnibase_infra.platform.messaging import BUS, make_messaging
+from omnibase_infra.platform.monitoring import PART as MONITORING
+from omnibase_infra.platform.monitoring import make_monitoring
+from omnibase_infra.platform.room import Room
+from omnibase_infra.platform.secrets import make_secrets
+from omnibase_infra.platform.services import Used, make_service, service_targets
+from omnibase_infra.postgres import endpoint
+from omnibase_infra.scrape import ScrapeTarget
+
+
+class Platform(pulumi.ComponentResource):
+    """The environment of one stack.
+
+    Makes: Environment, PostgresOperator (unless another stack has it), PostgresCluster, one HardenedWorkload per
+    service, the flow from people's addresses to each service, and every enabled capability.
+
+    Raises:
+        ArgsError: of any of its parts; the parts' own docstrings say which.
+    """
+
+    outputs: dict[str, pulumi.Input[Any]]
+    """The stack's outputs, see docs/architecture/platform.md."""
+
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        inputs = {"stack": args.stack, "settings": args.config.model_dump(mode="json"), "images": dict(args.images)}
+        super().__init__("omnibase-infra:index:Platform", name, inputs, opts)
+        self._args, self._config = args, args.config
+        self.namespace = stack_namespace(args.stack)
+        self._room = Room(parent=self, args=args, environment=self._make_environment())
+        self._certificates = make_certificates(self._room)
+        self._operators = make_operators(self._room)
+        self._database = make_database(self._room, self._operators)
+        self._messages = make_messaging(self._room, self._certificates)
+        used = Used(database=self._database, secrets=make_secrets(self._room), messages=self._messages)
+        self._services = {
+            key: make_service(self._room, used, key, service) for key, service in args.config.services.items()
+        }
+        self._agents = make_agents(self._room)
+        self._logging = make_logging(self._room, self._agents)
+        edge = make_gateway(self._room, self._certificates, self._services)
+        # After everything that is given a certificate.
+        self.scrape_targets: list[ScrapeTarget] = [
+            *make_certificate_exporter(self._room, self._certificates),
+            *(self._logging.scrape_targets if self._logging else []),
+            *edge.scrape_targets,
+            *(self._messages.scrape_targets if self._messages else []),
+        ]
+        alerts = [
+            *edge.alerts,
+            *make_logging_alerts(self._room, self._logging),
+            *(message_alerts(BUS) if self._messages else []),
+        ]
+        self._monitoring = self._make_monitoring(edge.owners, alerts)
+        self.outputs = {
+            **self._own_outputs(),
+            **self._service_outputs(),
+            **edge.outputs,
+            **self._message_outputs(),
+            **self._monitoring,
+        }
+        self.register_outputs(self.outputs)
+
+    def _make_environment(self) -> Environment:
+        quota = self._config.quota
+        args: EnvironmentArgs = {
+            "namespace": self.namespace,
+            "environment": self._config.environment.value,
+            "cpu_request_millis": quota.cpu_request_millis,
+            "memory_mib": quota.memory_mib,
+            "pods": quota.pods,
+            "storage_gib": quota.storage_gib,
+            "protect": self._config.protect,
+        }
+        if self._config.monitoring.enabled:
+            args["monitored_by"] = dns_label(self.namespace, MONITORING)
+        return Environment("environment", args, pulumi.ResourceOptions(parent=self))
+
+    def _make_monitoring(
+        self, owners: Sequence[pulumi.Resource], alerts: Sequence[Alert]
+    ) -> dict[str, pulumi.Input[Any]]:
+        """Last, as it watches all others: what they serve, and who makes the namespaces that they live in."""
+        targets: list[ScrapeTarget] = [
+            *self._database.scrape_targets,
+            *(target for operator in self._operators for target in operator.scrape_targets),
+            *(each for key, it in self._config.services.items() for each in service_targets(self._room, key, it)),
+            *self.scrape_targets,
+        ]
+        homes = [part for part in (self._agents, self._logging) if part]
+        after: list[pulumi.Resource] = [self._room.environment, *self._operators, *homes, *owners]
+        return make_monitoring(self._room, self._certificates, targets, after=after, alerts=alerts)
+
+    def _own_outputs(self) -> dict[str, pulumi.Input[Any]]:
+        return {
+            "namespace": self.namespace,
+            "environment": self._config.environment.value,
+            "database_rw_endpoint": endpoint(DATABASE, self.namespace, "rw"),
+            "database_ro_endpoint": endpoint(DATABASE, self.namespace, "ro"),
+            "database_name": self._database.database,
+            "database_user": self._database.user,
+            "database_secret": self._database.password_secret,
+            "database_ca_secret": self._database.ca_secret,
+            "images": dict(self._args.images),
+            "image_pins": dict(self._config.images.pins),
+            "overrides": dict(self._args.overrides),
+            **({"certificate_authority": self._certificates.bundle} if self._config.certificates.enabled else {}),
+            **({"log_store_url": self._logging.store_url} if self._logging else {}),
+            "waivers": list(self._room.waivers),
+        }
+
+    def _service_outputs(self) -> dict[str, pulumi.Input[Any]]:
+        first = next(iter(self._config.services), None)
+        if first is None:
+            return {}
+        port = self._config.services[first].port
+        address = self._services[first].cluster_ip
+        return {
+            "service_url": f"http://{service_host(first, self.namespace)}:{port}",
+            "service_cluster_ip_url": address.apply(lambda ip: f"http://{ip}:{port}" if ip else ""),
+        }
+
+    def _message_outputs(self) -> dict[str, pulumi.Input[Any]]:
+        if self._messages is None:
+            return {}
+        return {
+            "messages_url": self._messages.url,
+            "messages_ca_secret": self._messages.ca_secret,
+            "messages_credentials": self._messages.credentials,
+            "messages_streams": self._messages.streams,
+        }

@@ -1,0 +1,63 @@
+"""What a capability is given to build itself: the house around it, without the internals of its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from omnibase_infra.config import StackConfig
+from omnibase_infra.config.rollout import canary
+from omnibase_infra.environment import Environment
+from omnibase_infra.naming import dns_label, stack_namespace
+from omnibase_infra.network import Party
+from omnibase_infra.platform.args import PlatformArgs
+from omnibase_infra.waiver import Waiver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """The place of one capability in the environment; each module of this folder has one function over it."""
+
+    parent: pulumi.Resource
+    args: PlatformArgs
+    environment: Environment
+    waivers: list[Waiver] = field(default_factory=list)
+    """Every part adds its dated permissions here; they are an output of the stack."""
+
+    @property
+    def config(self) -> StackConfig:
+        """The stack's settings."""
+        return self.args.config
+
+    @property
+    def tier(self) -> str:
+        """dev, test, staging or prod."""
+        return self.config.environment.value
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of services and database."""
+        return stack_namespace(self.args.stack)
+
+    def space(self, part: str) -> str:
+        """Namespace of one part of the stack, `omnibase-<stack>-<part>`: monitoring, logging, agents."""
+        return dns_label(stack_namespace(self.args.stack), part)
+
+    def below(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of a direct child of the platform."""
+        return pulumi.ResourceOptions(parent=self.parent, depends_on=list(depends_on))
+
+    def service(self, name: str) -> Party:
+        """The pods of a service as one end of an arrow."""
+        return {"name": name, "namespace": self.namespace, "labels": {"app.kubernetes.io/name": name}}
+
+    def instances(self, name: str) -> list[Party]:
+        """Everybody who runs a service: its stable pods, and its canary where it has one."""
+        rollout = self.config.services[name].rollout
+        return [self.service(name), *([self.service(canary(name))] if rollout.enabled else [])]
+
+    @property
+    def api_server(self) -> Party:
+        """The API server as pods see it; its ports are `config.cluster.api_server_ports`."""
+        return {"name": "API server", "cidrs": self.config.cluster.api_server}

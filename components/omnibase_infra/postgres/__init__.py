@@ -1,0 +1,18 @@
+"""PostgreSQL: cluster, poolers, roles, grants."""
+
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.bootstrap import read_migrations
+from omnibase_infra.postgres.component import PostgresCluster
+from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
+from omnibase_infra.postgres.operator import PostgresOperator
+
+__all__ = [
+    "OPERATOR",
+    "PostgresCluster",
+    "PostgresClusterArgs",
+    "PostgresOperator",
+    "PostgresOperatorArgs",
+    "endpoint",
+    "poolers",
+    "read_migrations",
+]

@@ -1,0 +1,88 @@
+"""What may be asked of a PostgreSQL cluster and of its operator."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from omnibase_infra.network import Party
+
+
+class PostgresClusterArgs(TypedDict):
+    """Plain values decide what exists; only the image and the priority class may come from other resources."""
+
+    namespace: str
+    """Where it runs; under default-deny, see Environment."""
+    environment: str
+    """dev, test, staging or prod. staging and prod demand separate nodes for instances."""
+    image: pulumi.Input[str]
+    """Server and pooler image with digest; its tag starts with the major version."""
+    instances: int
+    """PostgreSQL servers, one primary and its standbys, 1..9."""
+    synchronous_standbys: int
+    """Standbys that must have a commit before it is acknowledged. 1 with 2 or more instances: no acknowledged row is
+    lost at failover; 0: some may be."""
+    storage_gib: int
+    """Data volume of each instance, GiB; can grow, never shrink."""
+    wal_storage_gib: int
+    """Volume of the write-ahead log, GiB; a full one does not touch the data volume."""
+    memory_mib: int
+    """Memory request and limit of each instance, MiB; a quarter is shared_buffers."""
+    max_connections: int
+    """Server connections of each instance."""
+    pooler_instances: int
+    """Pods of each of the two poolers."""
+    pooler_size: int
+    """Server connections per pooler pod."""
+    pooler_max_clients: int
+    """Client connections per pooler pod."""
+    pooler_memory_mib: int
+    """Memory request and limit of a pooler pod, MiB."""
+    database: str
+    """Name of the database."""
+    owner: str
+    """Role that owns the schema; cannot log in."""
+    app_role: str
+    """Role that the application logs in as; reads and writes rows."""
+    migrations: dict[str, str]
+    """File name `NNNN_name.up.sql` or `.down.sql` -> SQL text. Up files run once, as the owner, in a new database."""
+    operator: Party
+    """The pods of the operator."""
+    clients: list[Party]
+    """Who may connect to the poolers."""
+    api_server_cidrs: list[str]
+    """Networks under which pods see the API server, before and after translation."""
+    api_server_ports: list[int]
+    """Its ports, before and after translation."""
+    cpu_request_millis: NotRequired[int]
+    """CPU request of each instance, thousandths of a core, default 100; no CPU limit."""
+    pooler_cpu_request_millis: NotRequired[int]
+    """CPU request of a pooler pod, default 25."""
+    storage_class: NotRequired[str]
+    """Default: the cluster's default class."""
+    priority_class: NotRequired[pulumi.Input[str]]
+    """PriorityClass of instances and poolers."""
+    password_generation: NotRequired[int]
+    """Default 1; raise by one for a new password of the application role."""
+    fast_failover: NotRequired[bool]
+    """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
+    protect: NotRequired[bool]
+    """Refuse to delete; keep the cluster and its volumes if deletion is forced. Default False."""
+
+
+class PostgresOperatorArgs(TypedDict):
+    """All values are plain."""
+
+    manifest: str
+    """Path of the pinned manifest of CloudNativePG."""
+    image: str
+    """Our operator image with digest; database pods pull it too."""
+    replicas: int
+    """Operator pods; more than one elect a leader and get a disruption budget."""
+    cpu_request_millis: int
+    """CPU request, thousandths of a core."""
+    memory_mib: int
+    """Memory request and limit, MiB."""
+    api_server_cidrs: list[str]
+    """Networks under which pods see the API server, before and after translation."""
+    api_server_ports: list[int]
+    """Its ports, before and after translation."""

@@ -1,0 +1,111 @@
+"""What is refused before any resource exists, all of it together."""
+
+import re
+from collections import Counter
+
+from omnibase_infra.naming import dns_label
+from omnibase_infra.network import party_problems
+from omnibase_infra.postgres import sizing
+from omnibase_infra.postgres.args import PostgresClusterArgs
+from omnibase_infra.postgres.bootstrap import migration_problems
+from omnibase_infra.postgres.cluster_spec import GUARDED
+
+_IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+_IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
+_LONGEST_NAME = 40  # `<name>-pooler-rw-<replica set>-<pod>` must stay a DNS label
+_QUORUM_INSTANCES = 3
+_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1")
+
+
+def problems(name: str, args: PostgresClusterArgs) -> list[str]:
+    """Every reason why these arguments cannot be used."""
+    return [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
+
+
+def _names(name: str, args: PostgresClusterArgs) -> list[str]:
+    found = []
+    try:
+        dns_label(name)
+    except ValueError as error:
+        found.append(str(error))
+    if len(name) > _LONGEST_NAME:
+        found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
+    found += role_problems(args["database"], args["owner"], args["app_role"])
+    return [*found, *migration_problems(args["migrations"])]
+
+
+def role_problems(database: str, owner: str, app_role: str) -> list[str]:
+    """What is wrong with the names of a database and its two roles."""
+    found = []
+    for field, value in {"database": database, "owner": owner, "app_role": app_role}.items():
+        if not _IDENTIFIER.match(value):
+            found.append(
+                f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
+            )
+        if value in _RESERVED or value.startswith("pg_"):
+            found.append(f"{field}={value!r} is reserved by PostgreSQL or its operator")
+    if owner == app_role:
+        found.append(f"app_role={app_role!r} must differ from owner, who may change the schema")
+    return found
+
+
+def _image(args: PostgresClusterArgs) -> list[str]:
+    image = args["image"]
+    if isinstance(image, str) and not _IMAGE.search(image):
+        return [f"image={image!r} must end in :<major version>...@sha256:<digest>; the operator reads the tag"]
+    return []
+
+
+def _instances(args: PostgresClusterArgs) -> list[str]:
+    found = []
+    instances, standbys = int(args["instances"]), int(args["synchronous_standbys"])
+    guarded = args["environment"] in GUARDED
+    bounds = {
+        "instances": (instances, 1, 9),
+        "synchronous_standbys": (standbys, 0, 8),
+        "storage_gib": (int(args["storage_gib"]), 1, 65536),
+        "wal_storage_gib": (int(args["wal_storage_gib"]), 1, 65536),
+        "memory_mib": (int(args["memory_mib"]), 256, 1_048_576),
+        "pooler_instances": (int(args["pooler_instances"]), 1, 50),
+        "password_generation": (int(args.get("password_generation", 1)), 1, 1_000_000),
+    }
+    for field, (value, low, high) in bounds.items():
+        if not low <= value <= high:
+            found.append(f"{field}={value} is outside {low}..{high}")
+    if standbys > instances - 1:
+        found.append(f"synchronous_standbys={standbys} needs {standbys + 1} instances, there are {instances}")
+    if standbys and not sizing.quorum_holds(instances, standbys):
+        found.append(f"instances={instances} with synchronous_standbys={standbys} can never fail over safely")
+    if guarded and instances < _QUORUM_INSTANCES:
+        found.append(
+            f"instances={instances} must be at least 3 in {args['environment']}: one lost standby stops writes"
+        )
+    if guarded and not standbys:
+        found.append(f"synchronous_standbys=0 is refused in {args['environment']}: acknowledged rows could be lost")
+    return found
+
+
+def _connections(args: PostgresClusterArgs) -> list[str]:
+    wanted = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    free = int(args["max_connections"]) - sizing.RESERVED_CONNECTIONS
+    if wanted <= free:
+        return []
+    return [
+        f"pooler_size={args['pooler_size']}: two poolers may open {wanted} server connections while they roll, but "
+        f"max_connections={args['max_connections']} leaves {free}; lower it or raise max_connections"
+    ]
+
+
+def _parties(args: PostgresClusterArgs) -> list[str]:
+    found = party_problems("operator", args["operator"])
+    for number, client in enumerate(args["clients"]):
+        found += party_problems(f"clients[{number}]", client)
+        if not re.search(r"[a-z0-9]", client["name"].lower()):
+            found.append(f"clients[{number}] needs a name with a letter or digit")
+    doubles = [
+        name for name, count in Counter(client["name"].lower() for client in args["clients"]).items() if count > 1
+    ]
+    found += [f"clients: the name {name!r} is used more than once" for name in doubles]
+    if not args["api_server_cidrs"] or not args["api_server_ports"]:
+        found.append("api_server_cidrs and api_server_ports are required: instances hold their lease at the API server")
+    return found

@@ -1,0 +1,178 @@
+"""The manifest of the operator's `Cluster`, pure. Numbers and their reasons: docs/architecture/postgres.md."""
+
+import json
+from typing import Any
+
+from omnibase_infra.naming import labels
+from omnibase_infra.objects import Manifest
+from omnibase_infra.postgres import names, sizing
+from omnibase_infra.postgres.args import PostgresClusterArgs
+
+_READY_SECONDS = 900  # image pulls, initdb, one clone per standby
+GUARDED = ("staging", "prod")
+BOOTSTRAP_KEY = "bootstrap.sql"
+
+
+def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
+    """The Cluster."""
+    wait = ["condition=Ready", f"jsonpath={{.status.readyInstances}}={int(args['instances'])}"]
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": {
+            "name": name,
+            "namespace": args["namespace"],
+            "labels": labels(name, "database", args["environment"]),
+            "annotations": {
+                # Without it the generic awaiter waits 40 minutes for a new Ready timestamp after a trivial update.
+                "pulumi.com/waitFor": json.dumps(wait),
+                "pulumi.com/timeoutSeconds": str(_READY_SECONDS),
+            },
+        },
+        "spec": {
+            "instances": int(args["instances"]),
+            "imageName": args["image"],
+            "imagePullPolicy": "IfNotPresent",
+            "enableSuperuserAccess": False,
+            "bootstrap": {"initdb": _initdb(name, args)},
+            "postgresql": _postgresql(name, args),
+            "managed": {"roles": _roles(name, args)},
+            "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
+            "podSelectorRefs": [
+                {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
+            ],
+            "storage": _volume(args["storage_gib"], args),
+            "walStorage": _volume(args["wal_storage_gib"], args),
+            "monitoring": {"tls": {"enabled": True}},
+            "inheritedMetadata": {"labels": {"omnibase.io/environment": args["environment"]}},
+            **_placement(args),
+            **_failover(args),
+        },
+    }
+
+
+def _initdb(name: str, args: PostgresClusterArgs) -> Manifest:
+    return {
+        "database": args["database"],
+        "owner": args["owner"],
+        "dataChecksums": True,
+        "encoding": "UTF8",
+        # The built-in provider sorts the same in every image; glibc's order changes with the distribution.
+        "localeProvider": "builtin",
+        "builtinLocale": "C.UTF-8",
+        "localeCollate": "C",
+        "localeCType": "C",
+        "postInitApplicationSQLRefs": {"configMapRefs": [{"name": f"{name}-bootstrap", "key": BOOTSTRAP_KEY}]},
+    }
+
+
+def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
+    found: Manifest = {
+        "parameters": parameters(args),
+        "pg_hba": [
+            f"hostssl {args['database']} {args['app_role']} ${{podselector:poolers}} scram-sha-256",
+            # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
+            "hostnossl all all all reject",
+            "host all all all reject",
+        ],
+    }
+    if args["synchronous_standbys"]:
+        found["synchronous"] = {
+            "method": "any",
+            "number": int(args["synchronous_standbys"]),
+            "dataDurability": "required",
+            "failoverQuorum": True,
+        }
+    return found
+
+
+def parameters(args: PostgresClusterArgs) -> dict[str, str]:
+    """postgresql.conf, without what the operator fixes itself."""
+    return {
+        **sizing.memory_parameters(int(args["memory_mib"])),
+        **sizing.wal_parameters(int(args["wal_storage_gib"])),
+        "max_connections": str(int(args["max_connections"])),
+        "password_encryption": "scram-sha-256",
+        "wal_level": "replica",
+        "wal_compression": "on",
+        "archive_timeout": "5min",
+        # A standby is cloned after a checkpoint. Spread over 90 % of 5 min, as data of worth wants it, even an empty
+        # database takes 25 s for that; where all data is young and small, at once is better.
+        "checkpoint_completion_target": "0.9" if args["environment"] in GUARDED else "0.01",
+        # What changes data is logged where it helps developers; what users wrote (the parameters) nowhere.
+        "log_statement": "none" if args["environment"] in GUARDED else "mod",
+        "log_parameter_max_length": "0",
+        "log_min_duration_statement": "1s",
+        "log_lock_waits": "on",
+        "log_checkpoints": "on",
+        "log_connections": "on",
+        "track_io_timing": "on",
+        "track_wal_io_timing": "on",
+        "idle_in_transaction_session_timeout": "60s",
+        "pg_stat_statements.max": "10000",
+        "pg_stat_statements.track": "all",
+    }
+
+
+def _roles(name: str, args: PostgresClusterArgs) -> list[Manifest]:
+    limit = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    common = {"ensure": "present", "inherit": True, "superuser": False, "createdb": False, "createrole": False}
+    return [
+        {**common, "name": args["owner"], "login": False, "comment": "owns the schema; migrations run as it"},
+        {
+            **common,
+            "name": args["app_role"],
+            "login": True,
+            "connectionLimit": limit,
+            "passwordSecret": {"name": names.app_secret(name)},
+            "comment": "the application; rows only",
+        },
+    ]
+
+
+def _volume(size_gib: int, args: PostgresClusterArgs) -> Manifest:
+    found: Manifest = {"size": f"{int(size_gib)}Gi", "resizeInUseVolumes": True}
+    return {**found, "storageClass": args["storage_class"]} if "storage_class" in args else found
+
+
+def _placement(args: PostgresClusterArgs) -> Manifest:
+    memory = f"{int(args['memory_mib'])}Mi"
+    found: Manifest = {
+        "resources": {
+            "requests": {"cpu": f"{int(args.get('cpu_request_millis', 100))}m", "memory": memory},
+            "limits": {"memory": memory},
+        },
+        "ephemeralVolumesSizeLimit": {"shm": f"{int(args['memory_mib']) // 2}Mi", "temporaryData": "512Mi"},
+        "affinity": {
+            "enablePodAntiAffinity": True,
+            "topologyKey": "kubernetes.io/hostname",
+            "podAntiAffinityType": "required" if args["environment"] in GUARDED else "preferred",
+        },
+        "enablePDB": True,
+    }
+    if "priority_class" in args:
+        found["priorityClassName"] = args["priority_class"]
+    return found
+
+
+def _failover(args: PostgresClusterArgs) -> dict[str, Any]:
+    fast = {"leaseDurationSeconds": 6, "renewDeadlineSeconds": 4, "retryPeriodSeconds": 1}
+    slow = {"leaseDurationSeconds": 15, "renewDeadlineSeconds": 10, "retryPeriodSeconds": 2}
+    return {
+        "primaryLease": {**(fast if args.get("fast_failover") else slow), "releasedLeaseDurationSeconds": 1},
+        "primaryUpdateStrategy": "unsupervised",
+        "primaryUpdateMethod": "switchover",
+        "failoverDelay": 0,
+        "switchoverDelay": 60,
+        "stopDelay": 120,
+        "smartShutdownTimeout": 15,
+        "livenessProbeTimeout": 30,
+        "probes": {
+            "liveness": {
+                "isolationCheck": {"enabled": True, "requestTimeout": 1000, "connectionTimeout": 1000},
+            },
+            # The default of 10 s is waited for twice by every new instance before it counts.
+            "startup": {"periodSeconds": 2},
+            "readiness": {"periodSeconds": 3},
+        },
+    }

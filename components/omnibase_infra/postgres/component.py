@@ -1,0 +1,130 @@
+"""PostgresCluster: PostgreSQL with replicas, poolers, roles, grants, TLS and network flows."""
+
+from typing import Any
+
+import pulumi
+
+from omnibase_infra.errors import refuse
+from omnibase_infra.naming import labels, service_host
+from omnibase_infra.network import NetworkFlow, Party
+from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
+from omnibase_infra.postgres import cluster_spec, names, pooler_spec
+from omnibase_infra.postgres.args import PostgresClusterArgs
+from omnibase_infra.postgres.bootstrap import bootstrap_sql
+from omnibase_infra.postgres.checks import problems
+from omnibase_infra.postgres.password import generated_password, role_secret
+from omnibase_infra.postgres.scrape import cluster_targets
+from omnibase_infra.scrape import ScrapeTarget
+
+
+class PostgresCluster(pulumi.ComponentResource):
+    """A CloudNativePG cluster with a read-write and a read-only pooler and one database.
+
+    Makes: ConfigMap with the bootstrap SQL (roles, grants, migrations), a generated password in a Stash and its Secret,
+    Cluster, two Poolers with disruption budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
+    the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
+
+    Raises:
+        ArgsError: names, sizes, connections or a quorum that cannot work; all problems together.
+    """
+
+    rw_host: pulumi.Output[str]
+    """Read-write endpoint; keeps its name when the primary changes. Known once the pooler is active."""
+    ro_host: pulumi.Output[str]
+    """Read-only endpoint on the standbys."""
+    port: pulumi.Output[int]
+    """Port of both."""
+    database: pulumi.Output[str]
+    """Name of the database."""
+    user: pulumi.Output[str]
+    """The application role."""
+    password_secret: pulumi.Output[str]
+    """Secret with the keys `username` and `password`."""
+    ca_secret: pulumi.Output[str]
+    """Secret with the key `ca.crt` that signs the endpoints' certificates."""
+
+    def __init__(self, name: str, args: PostgresClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse("PostgresCluster", name, problems(name, args))
+        inputs: dict[str, Any] = {**args}
+        super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
+        flows = self._flows(name, args)
+        secret = self._password(name, args)
+        sql = child(self, f"{name}-bootstrap", _bootstrap(name, args))
+        guard = bool(args.get("protect", False))
+        cluster = child(
+            self,
+            f"{name}-cluster",
+            cluster_spec.cluster(name, args),
+            depends_on=[*flows, secret, sql],
+            protect=guard,
+            retain_on_delete=guard,  # deleting a Cluster deletes its volumes
+        )
+        poolers = {role: self._pooler(name, role, args, cluster) for role in ("rw", "ro")}
+        self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
+        self._outputs(name, args, secret, poolers)
+
+    def _flows(self, name: str, args: PostgresClusterArgs) -> list[NetworkFlow]:
+        space = args["namespace"]
+        servers, poolers, jobs = names.instances(name, space), names.poolers(name, space), names.jobs(name, space)
+        api: Party = {"name": "API server", "cidrs": list(args["api_server_cidrs"])}
+        arrows: dict[str, tuple[Party, Party, list[int]]] = {
+            "operator": (args["operator"], servers, [names.STATUS_PORT]),
+            # 8000 as well: a primary that cannot see the others' managers takes itself for isolated and stops.
+            "replication": (servers, servers, [names.PORT, names.STATUS_PORT]),
+            "join": (jobs, servers, [names.PORT]),
+            "pool": (poolers, servers, [names.PORT]),
+            "api": (names.everything(name, space), api, [int(port) for port in args["api_server_ports"]]),
+        }
+        for client in args["clients"]:
+            arrows[f"client-{names.slug(client)}"] = (client, poolers, [names.PORT])
+        opts = pulumi.ResourceOptions(parent=self)
+        return [
+            NetworkFlow(f"{name}-{role}", {"source": source, "destination": destination, "ports": ports}, opts)
+            for role, (source, destination, ports) in arrows.items()
+        ]
+
+    def _password(self, name: str, args: PostgresClusterArgs) -> KubernetesObject:
+        generation = int(args.get("password_generation", 1))
+        password = generated_password(self, name, generation)
+        role = args["app_role"]
+        secret = role_secret(
+            name, args["namespace"], args["environment"], role=role, password=password, generation=generation
+        )
+        return child(self, f"{name}-app-role", secret)
+
+    def _pooler(self, name: str, role: str, args: PostgresClusterArgs, cluster: KubernetesObject) -> KubernetesObject:
+        if args["pooler_instances"] > 1:
+            child(self, f"{name}-pooler-{role}-budget", pooler_spec.disruption_budget(name, role, args))
+        return child(self, f"{name}-pooler-{role}", pooler_spec.pooler(name, role, args), depends_on=[cluster])
+
+    def _outputs(
+        self,
+        name: str,
+        args: PostgresClusterArgs,
+        secret: KubernetesObject,
+        poolers: dict[str, KubernetesObject],
+    ) -> None:
+        hosts = {role: service_host(names.pooler(name, role), args["namespace"]) for role in ("rw", "ro")}
+        # urns, known even in preview, make whoever uses an address wait for what is behind it
+        self.rw_host = poolers["rw"].urn.apply(lambda _: hosts["rw"])
+        self.ro_host = poolers["ro"].urn.apply(lambda _: hosts["ro"])
+        self.password_secret = secret.urn.apply(lambda _: names.app_secret(name))
+        self.ca_secret = poolers["rw"].urn.apply(lambda _: names.ca_secret(name))
+        self.port = pulumi.Output.from_input(names.PORT)
+        self.database = pulumi.Output.from_input(args["database"])
+        self.user = pulumi.Output.from_input(args["app_role"])
+        register_outputs(self)
+
+
+def _bootstrap(name: str, args: PostgresClusterArgs) -> Manifest:
+    text = bootstrap_sql(args["database"], args["owner"], args["app_role"], args["migrations"])
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"{name}-bootstrap",
+            "namespace": args["namespace"],
+            "labels": labels(name, "database", args["environment"]),
+        },
+        "data": {cluster_spec.BOOTSTRAP_KEY: text},
+    }

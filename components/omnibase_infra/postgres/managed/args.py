@@ -1,0 +1,55 @@
+"""What may be asked of a database on an external server."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from omnibase_infra.network import Party
+
+EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp", "vector")
+"""Extensions that may be asked for: those that the platform's services use. Others come with a change of this list."""
+SSL_MODES = ("verify-full", "verify-ca", "require", "disable")
+
+
+class ManagedPostgresArgs(TypedDict):
+    """Plain values decide what exists; the server's address and certificate may come from other resources."""
+
+    environment: str
+    """dev, test, staging or prod; a label."""
+    host: pulumi.Input[str]
+    """Name of the server under which clients reach it, and which its certificate holds."""
+    database: str
+    """Name of the database."""
+    owner: str
+    """Role that owns database and schema; cannot log in."""
+    app_role: str
+    """Role that the application logs in as; reads and writes rows."""
+    ca: NotRequired[pulumi.Input[str]]
+    """Certificates (PEM) that the server's must be signed by. Required unless sslmode is require or disable."""
+    ro_host: NotRequired[pulumi.Input[str]]
+    """Name of a read-only replica, default `host`."""
+    port: NotRequired[int]
+    """Port of both, default 5432. Not one of a transaction pooler: migrations and locks need a session."""
+    sslmode: NotRequired[str]
+    """verify-full (default), verify-ca, require or disable. Anything but verify-full is for development only, and
+    disable for a server on this machine's loopback only."""
+    schema: NotRequired[str]
+    """Schema of the application's tables, default public; another one is made, owned by `owner`, and becomes the
+    application role's search path."""
+    extensions: NotRequired[list[str]]
+    """Extensions of the database, from btree_gin, pg_stat_statements, pg_trgm, pgcrypto, uuid-ossp and vector."""
+    connection_limit: NotRequired[int]
+    """Connections of the application role at a time, default 100; -1 is no limit."""
+    administrator: NotRequired[str]
+    """The role that the provider logs in as, where it is no superuser (RDS, Supabase). It becomes a member of the
+    owner: without that it may not make extensions."""
+    password_generation: NotRequired[int]
+    """Default 1; raise by one for a new password of the application role."""
+    namespace: NotRequired[str]
+    """Kubernetes namespace of the application: the password and `ca` become Secrets there."""
+    clients: NotRequired[list[Party]]
+    """Pods that may open connections to the server; needs `server_cidrs`."""
+    server_cidrs: NotRequired[list[str]]
+    """Networks of the server's addresses, as pods reach them."""
+    protect: NotRequired[bool]
+    """Refuse to delete the database and its roles; keep them if deletion is forced. Default False."""

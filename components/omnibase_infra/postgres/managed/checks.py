@@ -1,0 +1,129 @@
+"""What is refused before any resource exists, all of it together."""
+
+import ipaddress
+import re
+
+from omnibase_infra.naming import dns_label
+from omnibase_infra.network import party_problems
+from omnibase_infra.postgres.checks import role_problems
+from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
+
+_SERVICE_ROLES = (
+    "root", "rdsadmin", "rds_superuser", "rds_iam", "cloudsqladmin", "cloudsqlsuperuser", "azure_pg_admin",
+    "supabase_admin", "anon", "authenticated", "authenticator", "service_role",
+)  # fmt: skip
+_SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+_SERVICE_SCHEMAS = ("information_schema", "auth", "storage", "realtime", "vault", "extensions", "graphql")
+_LONGEST_NAME = 50
+_PEM = "-----BEGIN CERTIFICATE-----"
+
+
+def problems(name: str, args: ManagedPostgresArgs) -> list[str]:
+    """Every reason why these arguments cannot be used."""
+    return [
+        *_names(name, args),
+        *_connection(args),
+        *_numbers(args),
+        *_extensions(args),
+        *_flows(args),
+    ]
+
+
+def _names(name: str, args: ManagedPostgresArgs) -> list[str]:
+    found = role_problems(args["database"], args["owner"], args["app_role"])
+    try:
+        dns_label(name)
+    except ValueError as error:
+        found.append(str(error))
+    if len(name) > _LONGEST_NAME:
+        found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
+    roles = {"owner": args["owner"], "app_role": args["app_role"]}
+    for field, value in roles.items():
+        if value in _SERVICE_ROLES:
+            found.append(f"{field}={value!r} is reserved by a managed service")
+        if value == args.get("administrator"):
+            found.append(f"{field}={value!r} must differ from administrator, whose rights nobody else gets")
+    schema = args.get("schema", "public")
+    if not _SCHEMA.match(schema):
+        found.append(
+            f"schema={schema!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
+        )
+    elif schema.startswith("pg_") or schema in _SERVICE_SCHEMAS:
+        found.append(f"schema={schema!r} is reserved by PostgreSQL or a managed service")
+    return found
+
+
+def _connection(args: ManagedPostgresArgs) -> list[str]:
+    mode, host, ca = args.get("sslmode", "verify-full"), args["host"], args.get("ca")
+    if mode not in SSL_MODES:
+        return [f"sslmode={mode!r} must be one of {', '.join(SSL_MODES)}"]
+    found = []
+    if isinstance(host, str) and not host.strip():
+        found.append("host is empty; give the server's name")
+    if mode == "disable" and not (isinstance(host, str) and _is_loopback(host)):
+        shown = repr(host) if isinstance(host, str) else "an output of another resource"
+        found.append(
+            f"sslmode='disable' sends passwords and rows in clear text to host={shown}; it is allowed for a server on "
+            "this machine's loopback only: use verify-full"
+        )
+    if mode != "verify-full" and args["environment"] in ("staging", "prod"):
+        found.append(f"sslmode={mode!r} is refused in {args['environment']}; use verify-full, which is the default")
+    if mode.startswith("verify") and not ca:
+        found.append(f"sslmode={mode!r} needs ca, the certificate (PEM) that the server's is signed by")
+    if isinstance(ca, str) and ca and _PEM not in ca:
+        found.append(f"ca is no certificate in PEM form; it must hold {_PEM!r}")
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _numbers(args: ManagedPostgresArgs) -> list[str]:
+    bounds = {
+        "port": (int(args.get("port", 5432)), 1, 65535),
+        "connection_limit": (int(args.get("connection_limit", 100)), -1, 10_000),
+        "password_generation": (int(args.get("password_generation", 1)), 1, 1_000_000),
+    }
+    found = [
+        f"{field}={value} is outside {low}..{high}"
+        for field, (value, low, high) in bounds.items()
+        if not low <= value <= high
+    ]
+    if bounds["connection_limit"][0] == 0:
+        found.append("connection_limit=0 lets nobody in; use -1 for no limit")
+    return found
+
+
+def _extensions(args: ManagedPostgresArgs) -> list[str]:
+    asked = args.get("extensions", [])
+    found = [
+        f"extension {name!r} is not on the list of allowed ones: {', '.join(EXTENSIONS)}"
+        for name in asked
+        if name not in EXTENSIONS
+    ]
+    return [*found, *(f"extension {name!r} is named twice" for name in sorted(set(asked)) if asked.count(name) > 1)]
+
+
+def _flows(args: ManagedPostgresArgs) -> list[str]:
+    clients, cidrs = args.get("clients", []), args.get("server_cidrs", [])
+    found = [
+        problem for number, client in enumerate(clients) for problem in party_problems(f"clients[{number}]", client)
+    ]
+    names = [client["name"].lower() for client in clients]
+    found += [
+        f"clients: the name {name!r} is used more than once" for name in sorted(set(names)) if names.count(name) > 1
+    ]
+    if clients and not cidrs:
+        found.append("clients need server_cidrs, the networks that they may open connections to")
+    for cidr in cidrs:
+        try:
+            ipaddress.ip_network(cidr)
+        except ValueError as error:
+            found.append(f"server_cidrs: {error}")
+    return found

@@ -1,0 +1,48 @@
+"""Arithmetic of memory, write-ahead log and connections, pure."""
+
+RESERVED_CONNECTIONS = 15
+"""Kept free of poolers: 3 for superusers, the rest for replication and the operator's own connections."""
+_SHARED_BUFFERS_SHARE = 0.25
+_CACHE_SHARE = 0.75
+_WAL_KEEP_SHARE = 0.25
+_WAL_SLOT_SHARE = 0.5
+_MIB_PER_GIB = 1024
+
+
+def pooled_connections(instances: int, size: int) -> int:
+    """Most server connections that the two poolers open to one server: after a failover both may use the same one,
+    and while they roll each has one pod more."""
+    return 2 * (instances + 1) * size
+
+
+def memory_parameters(memory_mib: int) -> dict[str, str]:
+    """Settings that follow from the memory limit."""
+    return {
+        "shared_buffers": f"{int(memory_mib * _SHARED_BUFFERS_SHARE)}MB",
+        "effective_cache_size": f"{int(memory_mib * _CACHE_SHARE)}MB",
+        "maintenance_work_mem": f"{max(32, memory_mib // 16)}MB",
+    }
+
+
+def wal_parameters(wal_storage_gib: int) -> dict[str, str]:
+    """Settings that keep the log below its volume. A quarter stays free for the checkpoint in progress.
+
+    A slot may hold back half of the volume: a standby that is away longer is cloned anew instead of filling it.
+    """
+    volume = wal_storage_gib * _MIB_PER_GIB
+    return {
+        "max_wal_size": f"{int(volume * _WAL_KEEP_SHARE)}MB",
+        "min_wal_size": "80MB",
+        "wal_keep_size": f"{int(volume * _WAL_KEEP_SHARE)}MB",
+        "max_slot_wal_keep_size": f"{int(volume * _WAL_SLOT_SHARE)}MB",
+    }
+
+
+def quorum_holds(instances: int, synchronous_standbys: int) -> bool:
+    """Whether failover after the loss of the primary is safe and possible: R + W > N.
+
+    N standbys are candidates, W of them have every acknowledged commit, and the R that are left after losing the
+    primary alone are all N: at least one of those that can be promoted has everything.
+    """
+    candidates = instances - 1
+    return candidates >= 1 and synchronous_standbys >= 1 and candidates + synchronous_standbys > candidates

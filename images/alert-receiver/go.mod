@@ -1,0 +1,3 @@
+module omnibase.local/images/alert-receiver
+
+go 1.26

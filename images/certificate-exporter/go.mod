@@ -1,0 +1,3 @@
+module omnibase.local/images/certificate-exporter
+
+go 1.26

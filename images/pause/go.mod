@@ -1,0 +1,3 @@
+module omnibase.local/images/pause
+
+go 1.26

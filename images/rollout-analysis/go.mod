@@ -1,0 +1,3 @@
+module omnibase.local/images/rollout-analysis
+
+go 1.26

@@ -1,0 +1,97 @@
+"""Builds the engine: `pulumi`, our language host for Python, and the SDK's scripts that both look for beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.build import Program, go_step, go_toolchain
+from local.engine.installation import VERSION, installation
+from local.errors import LocalError
+from local.paths import Paths
+from local.steps import Step, StepContext
+
+_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_PINNED = f"-X {_SDK}/go/common/version.Version=v{VERSION}"
+TAGS = "osusergo,grpcnotrace"
+"""Build tags of the engine's own release; the host and its tests use them too, to share one build cache."""
+
+SCRIPTS = {
+    "pulumi-language-python-exec": "python/cmd",  # runs a program
+    "pulumi-resource-pulumi-python": "python/dist",  # serves dynamic providers
+}
+"""Scripts that the Python package lacks, by their directory in the SDK's Go module."""
+
+
+def build_steps(paths: Paths, env: Mapping[str, str] = os.environ) -> list[Step]:
+    """The steps that leave `pulumi`, `pulumi-language-python` and the SDK's scripts in `Paths.bin`.
+
+    None where the operator's own engine is used.
+    """
+    if installation(paths, env).official:
+        return []
+    module = paths.root / "local" / "engine"
+    pulumi = Program(
+        name="pulumi",
+        module=module,
+        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        ldflags=_PINNED,
+        tags=TAGS,
+        seconds=180,
+    )
+    # The same flags as the engine's: everything but the host's own files comes from the engine's build.
+    host = Program(
+        name="pulumi-language-python",
+        module=module,
+        package="./languagehost",
+        ldflags=_PINNED,
+        tags=TAGS,
+        seconds=15,
+    )
+    engine_step = go_step(pulumi, paths)
+    host_step = go_step(host, paths, after=[engine_step.name])  # at once they would compile the shared packages twice
+    return [engine_step, host_step, _scripts_step(paths, module)]
+
+
+def _scripts_step(paths: Paths, module: Path) -> Step:
+    """The step `language host scripts`."""
+
+    def run(context: StepContext) -> None:
+        source = sdk_directory(paths, module)
+        context.log.write(f"scripts from {source}\n".encode())
+        for name, directory in SCRIPTS.items():
+            target = paths.bin / name
+            building = target.with_suffix(".building")
+            shutil.copyfile(source / directory / name, building)
+            building.chmod(0o755)  # module archives drop modes
+            building.replace(target)
+
+    return Step(
+        name="language host scripts",
+        run=run,
+        inputs=[VERSION, repr(SCRIPTS), module / "go.sum"],
+        outputs=[paths.bin / name for name in SCRIPTS],
+        after=["build pulumi"],  # by then the module is on disk
+        seconds=1,
+    )
+
+
+def sdk_directory(paths: Paths, module: Path) -> Path:
+    """Where Go keeps the SDK's module.
+
+    Raises:
+        LocalError: Go cannot tell, for example because the module was never downloaded.
+    """
+    result = subprocess.run(
+        [go_toolchain(paths), "list", "-m", "-f", "{{.Dir}}", _SDK],
+        cwd=module,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0 or not result.stdout.strip():
+        raise LocalError(f"go knows no directory of {_SDK}: {result.stderr.strip()}", hint="run `make up` again")
+    return Path(result.stdout.strip())

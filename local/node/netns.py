@@ -1,0 +1,92 @@
+"""The node's network namespace, its link to the machine, and the machine's route to pods and services."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.errors import LocalError
+from local.node.network import NetworkPlan
+
+_SYSCTLS = (
+    "net.ipv4.ip_forward=1",
+    "net.bridge.bridge-nf-call-iptables=1",  # pods share a bridge: without it policies would not see their traffic
+)
+
+
+def namespace_file(plan: NetworkPlan) -> Path:
+    """The file that names the namespace, as `ip netns` makes it."""
+    return Path("/run/netns") / plan.name
+
+
+def enter(plan: NetworkPlan, argv: Sequence[str | Path]) -> list[str]:
+    """The command that runs `argv` inside the node's network namespace."""
+    return ["nsenter", f"--net={namespace_file(plan)}", "--", *map(str, argv)]
+
+
+def ensure(plan: NetworkPlan) -> None:
+    """Make namespace, link, addresses and route, as far as they are missing."""
+    if not _is_namespace(plan):
+        ip("netns", "add", plan.name)
+    if not _exists(plan.interface):
+        ip("link", "add", plan.interface, "type", "veth", "peer", "name", "eth0", "netns", plan.name)
+    ip("addr", "replace", f"{plan.host_address}/{plan.link.prefixlen}", "dev", plan.interface)
+    ip("link", "set", plan.interface, "up")
+    inside = ["-n", plan.name]
+    ip(*inside, "link", "set", "lo", "up")
+    ip(*inside, "addr", "replace", f"{plan.node_address}/{plan.link.prefixlen}", "dev", "eth0")
+    ip(*inside, "link", "set", "eth0", "up")
+    # Without a route the kernel answers "network is unreachable" before kube-proxy's rules see the packet: the API
+    # server, which runs in this namespace without a default route, could not call webhooks behind a Service.
+    ip(*inside, "route", "replace", str(plan.services), "dev", "eth0", "scope", "link", "src", str(plan.node_address))
+    ip("route", "replace", str(plan.network), "via", str(plan.node_address), "dev", plan.interface)
+    run(enter(plan, ["sysctl", "-q", "-w", *_SYSCTLS]))
+
+
+def remove(plan: NetworkPlan) -> None:
+    """Remove link and namespace, and with them the route and every address, rule and set inside."""
+    if _exists(plan.interface):
+        ip("link", "del", plan.interface)
+    deadline = time.monotonic() + 10
+    while namespace_file(plan).exists():
+        try:
+            ip("netns", "del", plan.name)
+        except LocalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def ip(*arguments: str) -> None:
+    """Run `ip`."""
+    run(["ip", *arguments])
+
+
+def run(argv: Sequence[str | Path]) -> str:
+    """Run a program and return its output.
+
+    Raises:
+        LocalError: it failed; the message carries its last words.
+    """
+    words = [str(word) for word in argv]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise LocalError(f"`{' '.join(words)}` failed: {(done.stderr or done.stdout).strip()[-400:]}")
+    return done.stdout
+
+
+def _exists(interface: str) -> bool:
+    return (Path("/sys/class/net") / interface).exists()
+
+
+def _is_namespace(plan: NetworkPlan) -> bool:
+    """After a reboot the name may be left as an empty file, which `ip netns add` refuses to overwrite."""
+    file = namespace_file(plan)
+    if not file.exists():
+        return False
+    mounted = f" {file} " in Path("/proc/self/mounts").read_text()
+    if not mounted:
+        file.unlink()
+    return mounted

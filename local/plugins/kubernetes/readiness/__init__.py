@@ -1,0 +1,1 @@
+"""When objects are ready: one file of checks per family of kinds, one loop that applies them."""

@@ -1,0 +1,5 @@
+"""`ops messages`: what the message bus holds, and what nobody could handle."""
+
+from ops.messages.command import messages
+
+__all__ = ["messages"]

@@ -1,0 +1,147 @@
+"""The matrix: every pair of parties, and the ports on which the first may connect to the second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ops.graph import Resource
+from ops.graph.pods import pod_groups
+from ops.network.decide import EVERY_PORT, Manifest, allowed, selects
+from ops.network.parties import DNS_POLICY, FLOW, Party, find_parties
+
+_STANDING = ("default-deny", DNS_POLICY)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Arrow:
+    """A connection that is let through."""
+
+    source: str
+    """Party.id."""
+    target: str
+    protocol: str
+    port: int
+    """EVERY_PORT (0) where all are allowed."""
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target} {self.protocol} {self.port or 'every port'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Who may connect to whom in one stack. The same graph gives the same matrix."""
+
+    stack: str
+    parties: tuple[Party, ...]
+    arrows: tuple[Arrow, ...]
+    policies: tuple[Manifest, ...]
+    """The NetworkPolicies that it was decided from."""
+    problems: tuple[str, ...]
+    """Pods without default-deny, and policies that belong to no flow."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `--json`."""
+        return {
+            "stack": self.stack,
+            "parties": [
+                {
+                    "id": party.id,
+                    "namespace": party.namespace,
+                    "labels": {**dict.fromkeys(party.present), **party.labels},
+                    "cidrs": list(party.cidrs),
+                    "managed": party.is_managed and bool(party.namespace),
+                }
+                for party in self.parties
+            ],
+            "arrows": [
+                {"from": each.source, "to": each.target, "protocol": each.protocol, "port": each.port or None}
+                for each in self.arrows
+            ],
+            "problems": list(self.problems),
+        }
+
+
+def build_matrix(stack: str, resources: Sequence[Resource]) -> Matrix:
+    """Decide every pair of a stack's parties from the NetworkPolicies that it declares."""
+    declared = [found for found in resources if found.is_kubernetes and found.kind == "NetworkPolicy"]
+    policies = tuple(found.inputs for found in sorted(declared, key=lambda each: each.key))
+    parties = tuple(find_parties(resources))
+    return Matrix(
+        stack=stack,
+        parties=parties,
+        arrows=tuple(find_arrows(policies, parties)),
+        policies=policies,
+        problems=(*_open_pods(resources, policies), *_loose_policies(resources, declared)),
+    )
+
+
+def find_arrows(policies: Sequence[Manifest], parties: Sequence[Party]) -> list[Arrow]:
+    """Every connection between two parties that the policies let through, sorted.
+
+    Between two parties of whose namespaces none has policies of ours, nothing is decided here.
+    """
+    ports = named_ports(policies)
+    found = []
+    for source in parties:
+        for target in parties:
+            if not _concerns_us(source, target):
+                continue
+            for protocol in sorted({protocol for protocol, _ in ports}):
+                if allowed(policies, source.end, target.end, EVERY_PORT, protocol):
+                    found.append(Arrow(source=source.id, target=target.id, protocol=protocol, port=EVERY_PORT))
+                    continue
+                found += [
+                    Arrow(source=source.id, target=target.id, protocol=protocol, port=port)
+                    for its, port in ports
+                    if its == protocol and allowed(policies, source.end, target.end, port, protocol)
+                ]
+    return sorted(found)
+
+
+def named_ports(policies: Sequence[Manifest]) -> list[tuple[str, int]]:
+    """Protocol and number of every port that a rule names."""
+    rules = [
+        rule
+        for policy in policies
+        for key in ("ingress", "egress")
+        for rule in (policy.get("spec") or {}).get(key) or []
+    ]
+    items = [item for rule in rules for item in rule.get("ports") or []]
+    return sorted({(str(item.get("protocol", "TCP")), int(item["port"])) for item in items if "port" in item})
+
+
+def _concerns_us(source: Party, target: Party) -> bool:
+    return any(party.namespace and party.is_managed for party in (source, target))
+
+
+def _open_pods(resources: Sequence[Resource], policies: Sequence[Manifest]) -> list[str]:
+    """Pods that are not denied both directions by default."""
+    problems = []
+    for group in pod_groups(resources):
+        denied = {
+            direction
+            for policy in policies
+            if policy["metadata"].get("namespace") == group.namespace and _denies_all(policy["spec"])
+            for direction in policy["spec"].get("policyTypes") or []
+        }
+        if missing := {"Ingress", "Egress"} - denied:
+            directions = " and ".join(sorted(missing)).lower()
+            name = f"{group.namespace}/{group.resource.object_name}"
+            problems.append(f"{name}: no policy denies {directions} by default in its namespace")
+    return sorted(problems)
+
+
+def _denies_all(spec: Manifest) -> bool:
+    return selects(spec.get("podSelector") or {}, {}) and not spec.get("ingress") and not spec.get("egress")
+
+
+def _loose_policies(resources: Sequence[Resource], declared: Sequence[Resource]) -> list[str]:
+    """Policies that are no part of an arrow: nobody sees them in the flows."""
+    flows = {found.key for found in resources if found.type.endswith(FLOW)}
+    return sorted(
+        f"{found.input('metadata', 'namespace')}/{found.object_name}: a policy that belongs to no NetworkFlow"
+        for found in declared
+        if found.object_name not in _STANDING and found.parent not in flows
+    )

@@ -1,0 +1,133 @@
+"""Kubernetes objects and the pods in them: written once for every workload kind, patch, list and custom resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from omnibase_policies.values import View
+
+CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+
+_TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "Pod": (),
+    "PodTemplate": ("template",),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "ReplicationController": ("spec", "template"),
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+}
+_ELSEWHERE = (("spec", "template"), ("spec", "podTemplate"), ("spec", "jobTemplate", "spec", "template"), ())
+"""Where custom resources keep pod templates."""
+DOCKER_KINDS: Mapping[str, str] = {
+    "docker:index/container:Container": "DockerContainer",
+    "pulumi:providers:docker": "DockerProvider",
+}
+"""Resource types of a Docker host that rules judge, and the kinds by which the rules know them."""
+
+_PARTIAL_KINDS = frozenset(
+    {
+        "Pooler", "Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler", "OpenTelemetryCollector", "VLSingle",
+        "VLogs", "VMAgent", "VMSingle",
+    }
+)  # fmt: skip
+"""Their operator fills in what the template leaves out, so that only what it says can be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod, or the template of one."""
+
+    template: View
+    kind: str
+    partial: bool
+    """True if absent fields are kept or filled in by somebody else: a patch, a template of an operator."""
+    spec: View
+    security: View
+    containers: list[View]
+    """Of all three lists; one unknown container for each list that is unknown."""
+
+    @property
+    def annotations(self) -> View:
+        """The pod's annotations."""
+        return self.template.at("metadata", "annotations")
+
+    @property
+    def os(self) -> View:
+        """Name of the operating system: `linux`, `windows`, or absent for Linux."""
+        return self.spec.at("os", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One Kubernetes object."""
+
+    view: View
+    kind: str
+    partial: bool
+    pods: list[Pod]
+
+    @property
+    def metadata(self) -> View:
+        """The object's own metadata."""
+        return self.view["metadata"]
+
+    @property
+    def of_docker(self) -> bool:
+        """Whether it is of a Docker host and not of a cluster."""
+        return self.kind in DOCKER_KINDS.values()
+
+    @property
+    def identity(self) -> str:
+        """`Kind/namespace/name`, or `Kind/name`; what waivers name."""
+        name = self.view["name"] if self.of_docker else self.metadata["name"]
+        parts = (self.kind, self.metadata["namespace"].text(), name.text())
+        return "/".join(part for part in parts if part)
+
+
+def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
+    """The object of a manifest, or those of a List.
+
+    Args:
+        manifest: as parsed from YAML, or a Pulumi resource's inputs.
+        token: type token of a Pulumi resource, which may leave out apiVersion and kind.
+
+    Raises:
+        RecursionError: lists in lists in lists, some hundred times.
+    """
+    yield from _objects(View(manifest), token)
+
+
+def _objects(view: View, token: str) -> Iterator[Object]:
+    kind = DOCKER_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
+    if kind in DOCKER_KINDS.values():
+        yield Object(view, kind, partial=False, pods=[])
+        return
+    patch = token.endswith("Patch")
+    kind = kind.removesuffix("Patch") if patch else kind
+    if kind.endswith("List") and not view["items"].is_absent:
+        for item in view["items"].items():
+            yield from _objects(item, "")
+        return
+    partial = patch or kind in _PARTIAL_KINDS
+    yield Object(view, kind, partial, list(_pods(view, kind, partial)))
+
+
+def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:
+    known = _TEMPLATES.get(kind)
+    if known is not None:
+        yield _pod(view.at(*known), kind, partial)
+        return
+    for place in _ELSEWHERE:
+        template = view.at(*place)
+        if isinstance(template.at("spec", "containers").value, list):
+            yield _pod(template, kind, partial)
+
+
+def _pod(template: View, kind: str, partial: bool) -> Pod:
+    spec = template["spec"]
+    containers = [container for name in CONTAINER_LISTS for container in spec[name].items()]
+    return Pod(template, kind, partial, spec, spec["securityContext"], containers)

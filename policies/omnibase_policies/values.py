@@ -1,0 +1,102 @@
+"""A tolerant view of an object: a value may be there, absent, or not known yet, and reading never raises.
+
+`null` is absent, as for the API server; an empty text, list or mapping is there. What a preview cannot know yet, and
+what the engine hides because it could not decrypt it, is UNKNOWN, and so is everything below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, final
+
+
+class Unknown(Enum):
+    """The type of the one value UNKNOWN."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key that marks special values on the engine's wire
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format
+_OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+_UNKNOWN_TEXTS = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+        "[secret]",  # `pulumi policy analyze --file` writes it, whatever the type, where it cannot decrypt
+    }
+)
+
+
+def resolve(value: object) -> object:
+    """A value without the engine's wrapping: secrets bare, unknown ones UNKNOWN, `null` None."""
+    while isinstance(value, Mapping) and _SIGNATURE in value:
+        mark = value[_SIGNATURE]
+        if mark == _SECRET:
+            value = value.get("value")
+        elif mark == _OUTPUT:
+            value = value.get("value", UNKNOWN)
+        else:
+            return value
+    return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_TEXTS else value
+
+
+@final
+class View:
+    """One value and its path, for example `spec.containers[0].securityContext`."""
+
+    __slots__ = ("path", "value")
+
+    def __init__(self, value: object, path: str = "") -> None:
+        self.value = resolve(value)
+        self.path = path
+
+    def __getitem__(self, key: str) -> View:
+        """The field of a mapping; absent where this is no mapping, unknown where this is unknown."""
+        path = f"{self.path}.{key}" if self.path else key
+        if self.value is UNKNOWN:
+            return View(UNKNOWN, path)
+        return View(self.value.get(key) if isinstance(self.value, Mapping) else None, path)
+
+    def at(self, *keys: str) -> View:
+        """`view["a"]["b"]` as `view.at("a", "b")`."""
+        found = self
+        for key in keys:
+            found = found[key]
+        return found
+
+    def items(self) -> list[View]:
+        """The entries of a list; one unknown entry where the list is unknown, none where it is absent or no list."""
+        if self.value is UNKNOWN:
+            return [View(UNKNOWN, f"{self.path}[*]")]
+        if not isinstance(self.value, list | tuple):
+            return []
+        return [View(entry, f"{self.path}[{index}]") for index, entry in enumerate(self.value)]
+
+    def fields(self) -> list[tuple[str, View]]:
+        """The fields of a mapping by name; none where it is absent, unknown or no mapping."""
+        if not isinstance(self.value, Mapping):
+            return []
+        return [(str(key), View(value, f"{self.path}.{key}")) for key, value in self.value.items()]
+
+    @property
+    def is_absent(self) -> bool:
+        """Not there, or null."""
+        return self.value is None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Not known before the update."""
+        return self.value is UNKNOWN
+
+    def text(self) -> str:
+        """The value if it is a text, else an empty one."""
+        return self.value if isinstance(self.value, str) else ""

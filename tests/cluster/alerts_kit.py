@@ -1,0 +1,38 @@
+"""What Prometheus of the deployed environment says, through the API server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from tests.cluster.conftest import Kubectl
+from tests.cluster.node_kit import wait_for
+from tests.cluster.platform_kit import NAMESPACE
+
+SPACE = f"{NAMESPACE}-monitoring"
+
+
+def prometheus(kubectl: Kubectl, path: str) -> Any:  # noqa: ANN401 -- a JSON value
+    """Prometheus' answer to a path of its API; empty while it does not answer."""
+    raw = f"/api/v1/namespaces/{SPACE}/pods/prometheus-main-0:9090/proxy/api/v1/{path}"
+    answer = kubectl("get", "--raw", raw, check=False)
+    return json.loads(answer)["data"] if answer.startswith("{") else {}
+
+
+def query(kubectl: Kubectl, expression: str) -> list[dict[str, Any]]:
+    """Result of an instant query."""
+    found: list[dict[str, Any]] = prometheus(kubectl, f"query?query={quote(expression)}").get("result", [])
+    return found
+
+
+def alert_states(kubectl: Kubectl) -> dict[str, str]:
+    """State by name of the alert; an alert that is not there is neither pending nor firing."""
+    return {entry["labels"]["alertname"]: entry["state"] for entry in prometheus(kubectl, "alerts").get("alerts", [])}
+
+
+def noticed(kubectl: Kubectl, name: str, seconds: float = 90) -> float:
+    """Wait until an alert is pending or firing: its expression holds. Returns the seconds it took."""
+    return wait_for(
+        lambda: name in alert_states(kubectl), seconds, lambda: f"{name} notices, but {alert_states(kubectl)}"
+    )

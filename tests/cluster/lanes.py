@@ -1,0 +1,79 @@
+"""The two lanes of `make test-cluster`: they run side by side and share nothing but the cache of builds.
+
+Most tests wait rather than compute. Lane `stack` has the node on which the whole environment is deployed; lane `bare`
+has a node of its own without it, for tests that kill programs of a node, and holds all tests that need no node at all.
+Neither lane can disturb the other: other addresses, other state, other Kubernetes, other Docker engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fcntl import LOCK_EX, flock
+from ipaddress import IPv4Network
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from local.node import NetworkPlan
+from local.paths import Paths
+
+BARE, STACK_LANE = "bare", "stack"
+# Files of lane `bare` by the beginnings of their names; every other file, also a new one, runs in lane `stack`.
+_BARE_FILES = (
+    "test_docker_", "test_engine_", "test_images_", "test_kubernetes_plugin_", "test_machine_", "test_managed_postgres",
+    "test_messages_of_three_servers",
+    "test_node_", "test_policies_", "test_postgresql_plugin", "test_secrets_canary", "test_stream_controller",
+)  # fmt: skip
+_EARLY_FILES = ("test_machine_", "test_managed_postgres", "test_postgresql_plugin")
+_LONGEST_NAME = 8  # of an instance
+_NETWORK_STEP = 10 << 16  # ten /16 further: neighbours are the networks of other people's instances
+_LAST_STEP = 246  # from here on it would leave 10.0.0.0/8
+
+
+def lane_of(file: str) -> str:
+    """Lane of a test file, by its path or name."""
+    return BARE if file.rpartition("/")[2].startswith(_BARE_FILES) else STACK_LANE
+
+
+def bare_instance(of: Paths) -> Paths:
+    """The instance beside that of the tested stack: `test` with 10.214.0.0/16 has `baretest` with 10.224.0.0/16."""
+    # not the other way round: who looks for traces of `test` would find those of an instance whose name begins so
+    name = f"{BARE}{of.instance}"[:_LONGEST_NAME]
+    network = NetworkPlan.from_environment(of, {}).network
+    step = _NETWORK_STEP if network.network_address.packed[1] < _LAST_STEP else -_NETWORK_STEP
+    beside = IPv4Network((int(network.network_address) + step, network.prefixlen))
+    return replace(of, instance=name, state=of.state.with_name(name), network=str(beside))
+
+
+@contextmanager
+def building_alone(paths: Paths) -> Iterator[None]:
+    """One lane at a time builds: the second one finds everything in cache and registry instead of making it again."""
+    paths.step_locks.mkdir(parents=True, exist_ok=True)
+    with (paths.step_locks / "cluster-tests").open("w") as file:
+        flock(file, LOCK_EX)
+        yield
+
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Gives each worker of pytest-xdist one lane, whose tests run one after the other in the collected order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane_of(nodeid.partition("::")[0])
+
+
+def rank(item: pytest.Item, wants_stack: bool) -> tuple[int, int, str]:
+    """Where a test stands among all: lane, phase of the lane, file.
+
+    In lane `stack`: a first deployment under the worst treatment, then what wants the stack, then the end; the names of
+    files must not decide, as any test that wants the stack deploys it. Lane `bare` leaves the cores to that deployment:
+    first a few tests without a node, while the other lane makes images and its node; then the node's, which wait a lot;
+    last the engines and plugins without a node, which compute, while the other lane waits for alerts.
+    """
+    name = item.path.stem
+    if lane_of(name) == BARE:
+        on_node = "node" in getattr(item, "fixturenames", ())
+        return 0, 1 if on_node else 0 if name.startswith(_EARLY_FILES) else 2, name
+    phases = {"test_platform_interrupted": 1, "test_removal": 3}
+    return 1, phases.get(name, 2 if wants_stack else 0), name

@@ -1,0 +1,208 @@
+"""An external PostgreSQL through the real engine, as the administrator of a managed service would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.cluster.example_kit import Example, copy_example, own_engine
+from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, DebianPostgres, external_database
+
+_NO_CHANGES = "--expect-no-changes"
+_APP, _OWNER, _DATABASE = "orders_app", "orders_owner", "orders"
+
+server = external_database
+"""The fixture, under the name that the tests use."""
+
+
+@pytest.fixture(scope="module")
+def orders(server: DebianPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    """The example, deployed once."""
+    directory = tmp_path_factory.mktemp("managed")
+    made = copy_example("managed-postgres", directory, own_engine(directory))
+    settings = {
+        "host": HOST,
+        "port": str(server.port),
+        "ca": str(server.directory / "tls" / "ca.crt"),
+        "administrator": ADMIN,
+        "extensions": '["pgcrypto", "pg_trgm"]',
+    }
+    for key, value in settings.items():
+        made.config(key, value)
+    made.config("administratorPassword", ADMIN_PASSWORD, secret=True)
+    made.run("up", "--yes", "--skip-preview")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    assert not _names(server), "the destroyed stack left something"
+
+
+@pytest.fixture
+def login(server: DebianPostgres, orders: Example) -> Callable[[], psycopg.Connection[tuple[Any, ...]]]:
+    """Connects as the application does, with what the stack says."""
+
+    def connect() -> psycopg.Connection[tuple[Any, ...]]:
+        told = orders.outputs()
+        assert (told["rw_host"], told["port"], told["sslmode"]) == (HOST, server.port, "verify-full")
+        return server.connect(str(told["user"]), str(told["password"]), str(told["database"]))
+
+    return connect
+
+
+def _names(server: DebianPostgres) -> list[str]:
+    found = server.sql("SELECT rolname FROM pg_roles UNION SELECT datname FROM pg_database")
+    return sorted(str(row[0]) for row in found if "orders" in str(row[0]))
+
+
+def _migrate(server: DebianPostgres) -> None:
+    """What a migration does: the owner makes a table."""
+    statement = f"SET ROLE {_OWNER}; CREATE TABLE IF NOT EXISTS notes (id bigserial PRIMARY KEY, body text)"
+    server.sql(statement, _DATABASE)
+
+
+@pytest.mark.req("C2.6")
+def test_the_application_reads_and_writes_rows_and_nothing_else(
+    server: DebianPostgres, login: Callable[[], psycopg.Connection[tuple[Any, ...]]]
+) -> None:
+    _migrate(server)
+    with login() as connection:
+        connection.execute("INSERT INTO notes (body) VALUES ('one')")
+        connection.execute("UPDATE notes SET body = 'two'")
+        assert connection.execute("SELECT body FROM notes").fetchall() == [("two",)]
+        for statement in (
+            "CREATE TABLE mine (id int)", "DROP TABLE notes", "ALTER TABLE notes ADD COLUMN more int",
+            "TRUNCATE notes", "CREATE SCHEMA mine", f"SET ROLE {_OWNER}", "CREATE TEMPORARY TABLE mine (id int)",
+        ):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # the statements of the list
+
+
+def test_roles_and_grants_are_those_of_the_cluster_in_kubernetes(server: DebianPostgres, orders: Example) -> None:
+    roles = dict(server.sql("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname LIKE 'orders%'"))
+    assert roles == {_OWNER: False, _APP: True}
+    acl = server.sql(
+        "SELECT a.grantee::regrole::text, a.privilege_type FROM pg_database d, aclexplode(d.datacl) a "
+        "WHERE datname = 'orders' AND a.grantee::regrole::text <> 'orders_owner' ORDER BY 1"
+    )
+    assert acl == [(_APP, "CONNECT"), ("pg_monitor", "CONNECT")]
+    assert server.sql(f"SELECT has_schema_privilege('{_APP}', 'public', 'CREATE')", _DATABASE) == [(False,)]
+    extensions = {str(row[0]) for row in server.sql("SELECT extname FROM pg_extension", _DATABASE)}
+    assert extensions == {"plpgsql", "pgcrypto", "pg_trgm"}
+    # what the administrator lent itself for a moment is given back
+    members = server.sql(
+        "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'rds_admin'::regrole AND set_option "
+        "AND roleid::regrole::text LIKE 'orders%'"
+    )
+    assert members == [(_OWNER,)]
+
+
+def test_no_password_is_in_the_servers_log_or_readable_in_the_state(server: DebianPostgres, orders: Example) -> None:
+    password = str(orders.outputs()["password"])
+    assert len(password) == 64
+    assert password not in server.log
+    assert "CREATE ROLE" in server.log, "statements are logged, so a password in one would show"
+    assert password not in orders.state()
+    assert ADMIN_PASSWORD not in orders.state()
+
+
+@pytest.mark.req("C1.10")
+def test_a_second_up_changes_nothing(orders: Example) -> None:
+    orders.run("preview", _NO_CHANGES)
+    orders.run("up", "--yes", "--skip-preview", _NO_CHANGES)
+    orders.run("refresh", "--yes", "--skip-preview", _NO_CHANGES)
+
+
+def test_what_somebody_changed_by_hand_is_shown_and_repaired(server: DebianPostgres, orders: Example) -> None:
+    defaults = f"ALTER DEFAULT PRIVILEGES FOR ROLE {_OWNER} IN SCHEMA public"
+    by_hand = {
+        "orders-app-database": f"REVOKE CONNECT ON DATABASE {_DATABASE} FROM {_APP}",
+        "orders-everybody-database": f"GRANT CONNECT ON DATABASE {_DATABASE} TO PUBLIC",
+        "orders-owner": f"ALTER ROLE {_OWNER} LOGIN",
+        "orders-app-tables": f"{defaults} REVOKE ALL ON TABLES FROM {_APP}",
+    }
+    for statement in by_hand.values():
+        server.sql(statement, _DATABASE)
+    refreshed = orders.run("refresh", "--yes", "--skip-preview", _NO_CHANGES, code=7)
+    assert [name for name in by_hand if name not in refreshed.text] == []
+    orders.run("refresh", "--yes", "--skip-preview")
+    repaired = orders.run("up", "--yes", "--skip-preview", "--diff")
+    assert [name for name in by_hand if name not in repaired.text] == []
+    orders.run("refresh", "--yes", "--skip-preview", _NO_CHANGES)
+    server.sql(f"SET ROLE {_OWNER}; CREATE TABLE later (id int)", _DATABASE)
+    assert server.sql(f"SELECT has_table_privilege('{_APP}', 'later', 'INSERT')", _DATABASE) == [(True,)]
+
+
+def test_a_password_changed_by_hand_is_shown_and_put_back(
+    server: DebianPostgres, orders: Example, login: Callable[[], psycopg.Connection[tuple[Any, ...]]]
+) -> None:
+    server.sql(f"ALTER ROLE {_APP} PASSWORD 'somebody-elses'")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        login()
+    refreshed = orders.run("refresh", "--yes", "--skip-preview", "--diff")
+    assert "orders-app-role" in refreshed.text
+    assert "somebody-elses" not in refreshed.text
+    orders.run("up", "--yes", "--skip-preview")
+    login().close()
+
+
+@pytest.mark.req("C5.5")
+def test_another_generation_is_another_password_and_the_old_one_is_refused(
+    server: DebianPostgres, orders: Example, login: Callable[[], psycopg.Connection[tuple[Any, ...]]]
+) -> None:
+    before = str(orders.outputs()["password"])
+    orders.config("passwordGeneration", "2")
+    orders.run("up", "--yes", "--skip-preview")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        server.connect(_APP, before, _DATABASE)
+    login().close()
+    orders.run("preview", _NO_CHANGES)
+
+
+def test_a_server_that_is_down_gives_a_clear_error_and_the_next_up_completes(
+    server: DebianPostgres, orders: Example
+) -> None:
+    orders.config("extensions", '["pgcrypto", "pg_trgm", "btree_gin"]')
+    server.stop()
+    try:
+        failed = orders.run("up", "--yes", "--skip-preview", code=None)
+        assert failed.code not in (0, 7)
+        assert f"error connecting to PostgreSQL server {HOST}:{server.port}" in failed.text
+        assert "Connection refused" in failed.text
+        assert ADMIN_PASSWORD not in failed.text
+    finally:
+        server.start()
+    orders.run("up", "--yes", "--skip-preview")
+    assert server.sql("SELECT count(*) FROM pg_extension WHERE extname = 'btree_gin'", _DATABASE) == [(1,)]
+
+
+def test_a_client_that_does_not_use_tls_is_refused(server: DebianPostgres, orders: Example) -> None:
+    password = str(orders.outputs()["password"])
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
+        psycopg.connect(host=HOST, port=server.port, user=_APP, password=password, dbname=_DATABASE, sslmode="disable")
+
+
+def test_wrong_settings_end_in_one_message_before_anything_is_made(
+    server: DebianPostgres, orders: Example, tmp_path: Path
+) -> None:
+    wrong = copy_example("managed-postgres", tmp_path, own_engine(tmp_path))
+    settings = {
+        "host": "db.example.test", "sslmode": "disable", "owner": "same", "appRole": "same",
+        "administrator": "postgres", "database": "postgres", "extensions": '["dblink"]',
+    }  # fmt: skip
+    for key, value in settings.items():
+        wrong.config(key, value)
+    wrong.config("administratorPassword", "unused", secret=True)
+    refused = wrong.run("preview", code=None)
+    assert refused.code not in (0, 7)
+    for words in (
+        "ManagedPostgres 'orders':",
+        "app_role='same' must differ from owner",
+        "database='postgres' is reserved",
+        "sslmode='disable' sends passwords and rows in clear text to host='db.example.test'",
+        "extension 'dblink' is not on the list",
+    ):
+        assert words in refused.text, words
+    assert "orders-owner" not in refused.text

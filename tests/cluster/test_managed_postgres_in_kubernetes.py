@@ -1,0 +1,137 @@
+"""A workload in the cluster on a database outside of it: the Secrets, the flow and the address of ManagedPostgres."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.node import NetworkPlan, Node
+from local.paths import Paths
+from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, DebianPostgres, new_server
+
+Kubectl = Callable[..., str]
+_SPACE = "external-orders"
+_PROGRAM = """
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_postgresql as postgresql
+from omnibase_infra import Environment, HardenedWorkload, ManagedPostgres
+
+config = pulumi.Config()
+space, host, port = config.require("namespace"), config.require("host"), config.require_int("port")
+authority, admin = config.require("ca"), config.require("administrator")
+context = config.require("context")
+cluster = kubernetes.Provider("cluster", context=context, cluster_identifier=context)
+server = postgresql.Provider(
+    "server", host=host, port=port, username=admin, password=config.require_secret("administratorPassword"),
+    superuser=False, sslmode="verify-full", sslrootcert=authority, connect_timeout=15,
+)
+
+
+def after(*before):
+    return pulumi.ResourceOptions(providers=[cluster, server], depends_on=list(before))
+
+
+bounds = {"cpu_request_millis": 500, "memory_mib": 512, "pods": 4, "storage_gib": 1}
+space_of_shop = Environment("shop-space", {"namespace": space, "environment": "dev", **bounds}, after())
+shop = {"name": "shop", "namespace": space, "labels": {"app.kubernetes.io/name": "shop"}}
+orders = ManagedPostgres("orders", {
+    "environment": "dev", "host": host, "port": port, "ca": Path(authority).read_text(), "administrator": admin,
+    "database": "orders", "owner": "orders_owner", "app_role": "orders_app",
+    "namespace": space, "clients": [shop], "server_cidrs": [f"{host}/32"],
+}, after(space_of_shop))
+HardenedWorkload("shop", {
+    "namespace": space, "environment": "dev", "image": config.require("image"), "memory_mib": 128, "port": 8080,
+    "cpu_request_millis": 10,
+    "env": {
+        "REFERENCE_DATABASE_RW_HOST": orders.rw_host, "REFERENCE_DATABASE_RO_HOST": orders.ro_host,
+        "REFERENCE_DATABASE_PORT": orders.port.apply(str), "REFERENCE_DATABASE_NAME": orders.database,
+        "REFERENCE_DATABASE_USER": orders.user, "REFERENCE_DATABASE_SSLMODE": orders.sslmode,
+        "REFERENCE_DATABASE_PASSWORD_FILE": "/run/secrets/database/password",
+        "REFERENCE_DATABASE_CA_FILE": "/run/secrets/database-ca/ca.crt",
+    },
+    "secret_mounts": [
+        {"secret": orders.password_secret, "keys": ["password"], "path": "/run/secrets/database"},
+        {"secret": orders.ca_secret, "keys": ["ca.crt"], "path": "/run/secrets/database-ca"},
+    ],
+}, after(space_of_shop, orders))
+pulumi.export("password", orders.password)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(node: Node, paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianPostgres]:
+    """A server on the machine's end of the link to the node: outside of the cluster, and nowhere else."""
+    plan = NetworkPlan.from_environment(paths, {})
+    address = str(plan.host_address)
+    route = subprocess.run(["ip", "route", "get", address], capture_output=True, text=True, check=True).stdout
+    assert route.startswith("local "), route
+    directory = tmp_path_factory.mktemp("outside")
+    made = new_server(directory, host=address, address=address, network=str(plan.network))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(
+    server: DebianPostgres, paths: Paths, image_references: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Example]:
+    """The program above, deployed once."""
+    made = copy_example("managed-postgres", tmp_path_factory.mktemp("shop"), paths)
+    (made.directory / "__main__.py").write_text(_PROGRAM)
+    settings = {
+        "namespace": _SPACE,
+        "context": f"omnibase-{paths.instance}",
+        "host": server.host,
+        "port": str(server.port),
+        "ca": str(server.directory / "tls" / "ca.crt"),
+        "administrator": ADMIN,
+        "image": image_references["reference"],
+    }
+    for key, value in settings.items():
+        made.config(key, value)
+    made.config("administratorPassword", ADMIN_PASSWORD, secret=True)
+    made.run("up", "--yes", "--skip-preview")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    made.run("stack", "rm", "--yes")
+
+
+def _secret(kubectl: Kubectl, name: str) -> dict[str, str]:
+    data: dict[str, str] = json.loads(kubectl("get", "secret", name, "-n", _SPACE, "-o", "json"))["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+@pytest.mark.req("C2.6", "C2.8")
+def test_a_workload_becomes_ready_on_a_database_outside_of_the_cluster(
+    shop: Example, server: DebianPostgres, kubectl: Kubectl
+) -> None:
+    found: dict[str, Any] = json.loads(kubectl("get", "deployment", "shop", "-n", _SPACE, "-o", "json"))
+    assert found["status"]["readyReplicas"] == 1, "ready means: a login at the server worked, verified in full"
+    logins = server.sql("SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) "
+                        "WHERE a.usename = 'orders_app' AND s.ssl")  # fmt: skip
+    assert logins[0][0] >= 1
+
+
+def test_the_secrets_hold_what_the_role_logs_in_with(shop: Example, server: DebianPostgres, kubectl: Kubectl) -> None:
+    secret = _secret(kubectl, "orders-app-role")
+    assert secret == {"username": "orders_app", "password": shop.outputs()["password"]}
+    assert _secret(kubectl, "orders-ca") == {"ca.crt": server.ca}
+
+
+def test_the_only_way_out_is_the_servers_address(shop: Example, server: DebianPostgres, kubectl: Kubectl) -> None:
+    found = json.loads(kubectl("get", "networkpolicy", "-n", _SPACE, "-o", "json"))["items"]
+    ways = [peer for policy in found for rule in policy["spec"].get("egress", []) for peer in rule["to"]]
+    assert [peer["ipBlock"]["cidr"] for peer in ways if "ipBlock" in peer] == [f"{server.host}/32"]
+
+
+def test_a_second_up_changes_nothing(shop: Example) -> None:
+    shop.run("preview", "--expect-no-changes")

@@ -1,0 +1,186 @@
+"""Monitoring on real parts: everything is read, a stopped service calls, a dead receiver is noticed, data survives."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.paths import Paths
+from tests.cluster.alerts_kit import SPACE, alert_states, noticed, prometheus, query
+from tests.cluster.conftest import Kubectl
+from tests.cluster.node_kit import SHELL_IMAGE, pod, wait_for
+from tests.cluster.platform_kit import NAMESPACE
+from tests.cluster.test_platform_status import status
+
+OPERATOR = f"system:serviceaccount:{SPACE}:metrics-operator-controller"
+_WORD = re.compile(r"\b(?:up|[a-z]+_[a-z0-9_]+)\b")
+_FUNCTIONS = {"histogram_quantile", "predict_linear"}
+_LABELS = re.compile(r'\{[^}]*\}|"[^"]*"|\b(?:by|on) \([^)]*\)')
+
+
+@pytest.fixture
+def ask(outputs: dict[str, Any], kubectl: Kubectl) -> Kubectl:
+    """The way to Prometheus of the deployed environment."""
+    return kubectl
+
+
+def received(kubectl: Kubectl, name: str, since: float) -> list[str]:
+    """`firing` and `resolved` of an alert that arrived at the receiver after a time, the oldest first."""
+    raw = f"/api/v1/namespaces/{SPACE}/services/alert-receiver:8080/proxy/alerts"
+    answer = kubectl("get", "--raw", raw, check=False)
+    entries = json.loads(answer)["alerts"] if answer.startswith("{") else []
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since))
+    return [
+        entry["status"] for entry in entries if entry["labels"]["alertname"] == name and entry["startsAt"] >= moment
+    ]
+
+
+@pytest.mark.req("C3.1", "P14")
+def test_every_target_is_read(ask: Kubectl, kubectl: Kubectl) -> None:
+    monitors = json.loads(kubectl("get", "podmonitors", "-A", "-o", "json"))["items"]
+    wanted = {item["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["replacement"] for item in monitors}
+    assert {"reference", "database", "database-pooler", "postgres-operator", "node-exporter"} <= wanted
+    assert {"kube-state-metrics", "gateway-proxy", "logging-store", "messages-controller"} <= wanted
+
+    def up() -> dict[str, str]:
+        return {item["metric"]["job"]: item["value"][1] for item in query(ask, "min by (job) (up)")}
+
+    wait_for(lambda: up() == dict.fromkeys(wanted, "1"), 60, lambda: f"all of {sorted(wanted)} are up, but {up()}")
+
+
+@pytest.mark.req("P14")
+def test_every_series_that_an_alert_reads_exists(ask: Kubectl) -> None:
+    rules = [rule for group in prometheus(ask, "rules")["groups"] for rule in group["rules"]]
+    assert len({rule["name"] for rule in rules}) >= 10
+    assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+    names = {word for rule in rules for word in _WORD.findall(_LABELS.sub("", rule["query"]))} - _FUNCTIONS
+    assert len(names) >= 10
+    assert [name for name in sorted(names) if not query(ask, f"count({name})")] == []
+
+
+def test_no_alert_but_the_watchdog_fires_and_it_reaches_the_receiver(ask: Kubectl, kubectl: Kubectl) -> None:
+    # Of this machine, and of events that tests refuse, or leave unread, on purpose.
+    usual = {"Watchdog", "DiskFilling", "DeadLetters", "ConsumerBehind"}
+
+    def quiet() -> bool:
+        return {name for name, state in alert_states(ask).items() if state == "firing"} <= usual
+
+    # What earlier tests broke on purpose may still be within an alert's window.
+    wait_for(quiet, 400, lambda: f"nothing else fires, but {alert_states(ask)}")
+    wait_for(lambda: "firing" in received(kubectl, "Watchdog", 0), 60, "the Watchdog arrives")
+
+
+@pytest.fixture
+def scaled(outputs: dict[str, Any], kubectl: Kubectl) -> Iterator[Callable[[str, str, int], None]]:
+    """Change the number of a Deployment's pods; everything is put back afterwards."""
+    touched: set[tuple[str, str]] = set()
+
+    def scale(namespace: str, name: str, count: int) -> None:
+        touched.add((namespace, name))
+        kubectl("scale", "-n", namespace, f"deployment/{name}", f"--replicas={count}")
+
+    yield scale
+    for namespace, name in touched:
+        kubectl("scale", "-n", namespace, f"deployment/{name}", "--replicas=1")
+        kubectl("rollout", "status", "-n", namespace, f"deployment/{name}", "--timeout=60s")
+
+
+@pytest.mark.req("C3.8", "C3.9", "C6.10")
+def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_when_it_is_back(
+    ask: Kubectl, kubectl: Kubectl, paths: Paths, scaled: Callable[[str, str, int], None]
+) -> None:
+    started = time.time() - 1
+    scaled(SPACE, "alert-receiver", 0)
+    scaled(NAMESPACE, "reference", 0)
+    fired = wait_for(lambda: alert_states(ask).get("ServiceDown") == "firing", 120, "ServiceDown fires")
+
+    code, report = status(paths)
+    assert code == 1
+    (alert,) = [item for item in report["alerting"]["firing"] if item["name"] == "ServiceDown"]
+    assert (alert["severity"], alert["about"]) == ("critical", "reference")
+    assert alert["runbook"] == "docs/runbooks/service-down.md"
+    assert any(text.startswith("alert ServiceDown: No copy of reference answers.") for text in report["problems"])
+
+    wait_for(lambda: "NotificationsFailing" in alert_states(ask), 90, "the dead receiver is noticed")
+    scaled(SPACE, "alert-receiver", 1)
+    paged = wait_for(lambda: "firing" in received(kubectl, "ServiceDown", started), 120, "the page arrives")
+    scaled(NAMESPACE, "reference", 1)
+    resolved = wait_for(lambda: "resolved" in received(kubectl, "ServiceDown", started), 120, "it resolves")
+    print(
+        f"fired after {fired:.0f} s, paged {paged:.0f} s after the receiver came back, resolved after {resolved:.0f} s"
+    )
+
+
+@pytest.mark.req("C3.8")
+def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(
+    ask: Kubectl, kubectl: Kubectl, image_references: dict[str, str]
+) -> None:
+    image = image_references[SHELL_IMAGE]
+    template = {"metadata": {"labels": {"app": "fails"}}, "spec": json.loads(pod("fails", image, "exit 1"))["spec"]}
+    template["spec"]["restartPolicy"] = "Never"
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fails"}}
+    stuck = json.loads(pod("stuck", image, "sleep 600"))
+    stuck["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
+    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck]
+    manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=manifests)
+    try:
+        for name in ("JobFailed", "PodNotReady"):
+            print(f"{name} noticed after {noticed(ask, name):.0f} s")
+    finally:
+        kubectl("delete", "-n", NAMESPACE, "-f", "-", "--grace-period=1", stdin=manifests)
+
+
+@pytest.mark.req("V13")
+def test_the_workload_exporter_reads_no_secret_and_nothing_elsewhere(outputs: dict[str, Any], kubectl: Kubectl) -> None:
+    account = f"system:serviceaccount:{SPACE}:workload-exporter-reader"
+
+    def may(*what: str) -> str:
+        return kubectl("auth", "can-i", *what, f"--as={account}", check=False).split()[0]  # a warning may follow
+
+    assert may("list", "pods", "-n", NAMESPACE) == "yes"
+    for refused in (
+        ("list", "secrets", "-n", NAMESPACE),
+        ("list", "pods", "-n", "kube-system"),
+        ("list", "nodes"),
+    ):
+        assert may(*refused) == "no", refused
+
+
+@pytest.mark.req("R8")
+def test_a_killed_prometheus_keeps_its_data_and_goes_on(ask: Kubectl, kubectl: Kubectl) -> None:
+    def first() -> str:
+        results = query(ask, 'min_over_time(timestamp(up{job="database"})[12h:5s])')
+        return min((item["value"][1] for item in results), default="")
+
+    before, identity = first(), ("get", "pod", "-n", SPACE, "prometheus-main-0", "-o", "jsonpath={.metadata.uid}")
+    assert before
+    old = kubectl(*identity)
+    kubectl("delete", "pod", "-n", SPACE, "prometheus-main-0", "--grace-period=0", "--force")
+    wait_for(lambda: kubectl(*identity, check=False) not in (old, ""), 60, "a new pod")
+    back = wait_for(lambda: alert_states(ask).get("Watchdog") == "firing", 120, "rules are evaluated again")
+    assert first() == before
+    print(f"evaluating again {back:.0f} s after the new pod appeared")
+
+
+@pytest.mark.req("V13")
+@pytest.mark.parametrize(
+    ("what", "namespace", "answer"),
+    [
+        ("list secrets", NAMESPACE, "no"),
+        ("get secrets/database-app-role", NAMESPACE, "no"),
+        ("get secrets/database-ca", NAMESPACE, "yes"),
+        ("list secrets", "cnpg-system", "no"),
+        ("list secrets", SPACE, "yes"),
+    ],
+)
+def test_the_operators_account_reads_no_secret_of_others(
+    outputs: dict[str, Any], kubectl: Kubectl, what: str, namespace: str, answer: str
+) -> None:
+    said = kubectl("auth", "can-i", *what.split(), "-n", namespace, f"--as={OPERATOR}", check=False)
+    assert said.splitlines()[-1].split()[0] == answer, said

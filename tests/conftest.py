@@ -1,0 +1,71 @@
+"""Traceability: tests name the requirements that they prove, unknown names stop the run, a report is kept."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from ops.requirements import Catalogue
+from ops.requirements.collect import Collector
+
+_COLLECTOR = pytest.StashKey[Collector]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--requirements-report",
+        metavar="PATH",
+        type=Path,
+        default=None,
+        help="write what became of the tests that name requirements to this JSON file (see `make requirements`)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with Ctrl-C ignored, which programs inherit: tests of Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A recorded stack is a hundred thousand objects that live on: looking for garbage among them every 700 new objects,
+    # Python's default, took a quarter of the run's CPU time.
+    gc.set_threshold(50_000, 20, 100)
+    settings.register_profile("omnibase", deadline=None)  # a shared machine takes seconds for what takes milliseconds
+    settings.load_profile("omnibase")
+    config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[_COLLECTOR].collected(items)
+
+
+class _Reports:
+    """Registered per session, because a report does not know its session's configuration."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._collector.reported(report)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.pluginmanager.register(_Reports(session.config.stash[_COLLECTOR]), "requirement-reports")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    collector = session.config.stash[_COLLECTOR]
+    worker = getattr(session.config, "workeroutput", None)  # of pytest-xdist; None in a process that runs tests itself
+    if worker is None:
+        collector.finished()
+    else:
+        worker["requirements"] = dict(collector.names)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 -- xdist's, which may be absent
+    """Only workers collect, and only this process sees all reports: it writes the one file."""
+    told = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_COLLECTOR].collected_elsewhere(told.get("requirements", {}))

@@ -1,0 +1,38 @@
+"""The registrations of the examples, made once per run from their programs. No engine, no host, no database."""
+
+from __future__ import annotations
+
+import functools
+import runpy
+from collections.abc import Mapping
+
+from tests.stacks.support.recorder import Recorder, record
+from tests.stacks.support.stacks import ROOT
+
+EXAMPLES: Mapping[str, Mapping[str, str]] = {
+    "docker-host": {
+        "environment": "prod",
+        "host": "unix:///var/run/docker.sock",
+        "repository": "registry.example.test/examples/web",
+        "base": f"registry.example.test/base@sha256:{'1' * 64}",
+    },
+    "managed-postgres": {
+        "environment": "prod",
+        "host": "orders.db.example.test",
+        "ca": "tests/stacks/support/example-ca.pem",
+        "schema": "orders",
+        "extensions": '["pg_trgm"]',
+        "administrator": "rds_admin",
+        "administratorPassword": "an-example",
+        "protect": "true",
+    },
+}
+"""Example -> its settings, in place of what it would look for on this machine."""
+
+
+@functools.cache
+def recorded(example: str) -> Recorder:
+    """Run the program of examples/<example> against a Recorder."""
+    config = {f"{example}:{key}": value for key, value in EXAMPLES[example].items()}
+    program = ROOT / "examples" / example / "__main__.py"
+    return record(lambda: runpy.run_path(str(program)), stack="prod", project=example, config=config)

@@ -1,0 +1,53 @@
+"""The page of all settings and the editors' schema are made from the model and are fresh."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from omnibase_infra.config.reference import json_schema, markdown
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs" / "reference" / "configuration.md"
+SCHEMA = ROOT / "docs" / "reference" / "configuration.schema.json"
+
+
+def check(file: Path, text: str) -> None:
+    if os.environ.get("UPDATE_GOLDENS") == "1":
+        file.write_text(text)
+    assert file.read_text() == text, f"{file.name} is stale; UPDATE_GOLDENS=1 writes it anew"
+
+
+def test_the_page_is_fresh() -> None:
+    check(PAGE, markdown())
+
+
+def test_the_schema_for_editors_is_fresh() -> None:
+    check(SCHEMA, json.dumps(json_schema(), indent=1, sort_keys=True) + "\n")
+
+
+@pytest.mark.req("C1.1")
+def test_every_setting_has_a_type_and_a_meaning() -> None:
+    rows = [line.split("|") for line in markdown().splitlines() if line.startswith("| `")]
+    assert len(rows) >= 40
+    assert [row[1] for row in rows if not row[2].strip() or not row[-2].strip()] == []
+
+
+@pytest.mark.parametrize("stack", ["dev", "test", "staging", "prod"])
+def test_an_editor_accepts_the_stack_files(stack: str) -> None:
+    jsonschema.validate(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()), json_schema())
+
+
+def test_an_editor_sees_an_unknown_key_and_a_wrong_type() -> None:
+    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+    content["config"]["omnibase-infra:postgres"].update(instances="two", instnces=2)
+    content["config"]["omnibase-infra:clster"] = {}
+    validator = jsonschema.Draft202012Validator(json_schema())
+    text = "\n".join(error.message for error in validator.iter_errors(content))
+    assert "'two' is not of type 'integer'" in text
+    assert "instnces" in text
+    assert "clster" in text

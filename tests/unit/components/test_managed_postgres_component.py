@@ -1,0 +1,209 @@
+"""ManagedPostgres: what it registers, and what it refuses."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, cast
+
+import pulumi
+import pulumi_postgresql as sdk
+import pytest
+from omnibase_infra import ArgsError, ManagedPostgres, ManagedPostgresArgs
+from omnibase_infra.postgres.managed import rights
+from omnibase_infra.postgres.managed.checks import problems
+
+from tests.stacks.support import examples
+from tests.stacks.support.recorder import HIDDEN, Recorder, Registration, record
+
+PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+
+
+def args(**changes: Any) -> ManagedPostgresArgs:  # noqa: ANN401  # values of the TypedDict
+    """Good arguments with changes."""
+    given: dict[str, Any] = {
+        "environment": "prod",
+        "host": "db.example.test",
+        "ca": PEM,
+        "database": "orders",
+        "owner": "orders_owner",
+        "app_role": "orders_app",
+        **changes,
+    }
+    return cast(ManagedPostgresArgs, given)
+
+
+def recorded(**changes: Any) -> Recorder:  # noqa: ANN401  # as above
+    def program() -> None:
+        ManagedPostgres("orders", args(**changes))
+
+    return record(program)
+
+
+def resources(recorder: Recorder) -> dict[str, Registration]:
+    return {item.name: item for item in recorder.registrations()}
+
+
+def outputs(recorder: Recorder) -> dict[str, Any]:
+    return next(found for urn, found in recorder.outputs.items() if "ManagedPostgres::" in urn)
+
+
+@pytest.mark.req("C2.6")
+def test_its_outputs_are_those_of_the_cluster_and_more() -> None:
+    from omnibase_infra import PostgresCluster  # noqa: PLC0415  # only its annotations are looked at
+
+    assert set(inspect.get_annotations(PostgresCluster)) <= set(inspect.get_annotations(ManagedPostgres))
+    found = outputs(recorded(namespace="orders", ro_host="replica.example.test"))
+    assert found == {
+        "rw_host": "db.example.test",
+        "ro_host": "replica.example.test",
+        "port": 5432,
+        "database": "orders",
+        "user": "orders_app",
+        "password": HIDDEN,
+        "password_secret": "orders-app-role",
+        "ca_secret": "orders-ca",
+        "sslmode": "verify-full",
+    }
+
+
+def test_without_a_namespace_there_are_no_objects_in_kubernetes() -> None:
+    recorder = recorded()
+    assert not [item for item in recorder.registrations() if item.type.startswith("kubernetes:")]
+    assert (outputs(recorder)["password_secret"], outputs(recorder)["ca_secret"]) == ("", "")
+
+
+def test_the_password_is_secret_wherever_it_goes() -> None:
+    found = resources(recorded(namespace="orders"))
+    assert found["orders-app-role"].inputs["password"] == HIDDEN
+    assert found["orders-app-secret"].inputs["data"] == HIDDEN
+    assert found["orders-password-1"].ignore_changes == ("input",)
+
+
+def test_another_generation_makes_another_stash() -> None:
+    assert "orders-password-7" in resources(recorded(password_generation=7))
+
+
+def test_a_schema_of_its_own_is_the_owners_and_the_search_path() -> None:
+    found = resources(recorded(schema="orders"))
+    assert found["orders-schema"].inputs == {
+        "name": "orders", "database": "orders", "owner": "orders_owner", "dropCascade": True,
+    }  # fmt: skip
+    assert found["orders-app-role"].inputs["searchPaths"] == ["orders"]
+    assert found["orders-app-schema"].inputs["schema"] == "orders"
+    assert "orders-schema" not in resources(recorded())
+
+
+def test_protection_covers_what_holds_data() -> None:
+    found = resources(recorded(protect=True, schema="orders"))
+    guarded = {"orders-database", "orders-owner", "orders-app-role", "orders-schema"}
+    assert {name for name, item in found.items() if item.protect and item.retain} == guarded
+    assert not found["orders-schema"].inputs["dropCascade"]
+
+
+def test_grants_on_one_object_follow_each_other() -> None:
+    found = resources(recorded())
+    for first, second in (
+        ("orders-everybody-database", "orders-app-database"),
+        ("orders-app-database", "orders-monitor-database"),
+        ("orders-everybody-schema", "orders-app-schema"),
+    ):
+        assert found[first].urn in found[second].dependencies
+
+
+def test_an_administrator_becomes_a_member_before_the_database_is_made() -> None:
+    found = resources(recorded(administrator="rds_admin"))
+    assert found["orders-administrator"].inputs["role"] == "rds_admin"
+    assert found["orders-administrator"].urn in found["orders-database"].dependencies
+
+
+@pytest.mark.req("C7.1")
+def test_clients_get_a_flow_to_the_servers_networks() -> None:
+    client = {"name": "shop", "namespace": "shop", "labels": {"app": "shop"}}
+    found = resources(recorded(clients=[client], server_cidrs=["192.0.2.0/28"], port=6432))
+    flow = found["orders-client-shop-egress"].inputs["spec"]["egress"][0]
+    assert flow == {"to": [{"ipBlock": {"cidr": "192.0.2.0/28"}}], "ports": [{"port": 6432, "protocol": "TCP"}]}
+
+
+def test_the_application_may_do_with_rows_what_the_clusters_bootstrap_allows() -> None:
+    from omnibase_infra.postgres.bootstrap import bootstrap_sql  # noqa: PLC0415  # beside what it is compared with
+
+    text = bootstrap_sql("orders", "orders_owner", "orders_app", {})
+    for properties in rights.defaults("orders", "public", "orders_owner", "orders_app").values():
+        words = ", ".join(properties["privileges"])
+        assert f"GRANT {words} ON {properties['objectType'].upper()}S TO orders_app" in text
+    for role, properties in rights.grants("orders", "public", "orders_app").items():
+        subject = {"database": "DATABASE orders", "schema": "SCHEMA public"}[properties["objectType"]]
+        if properties["privileges"]:
+            assert f"GRANT {properties['privileges'][0]} ON {subject} TO {properties['role']};" in text, role
+        else:
+            assert f"REVOKE ALL ON {subject} FROM PUBLIC;" in text, role
+
+
+@pytest.mark.parametrize("kind", ["Database", "Role", "Grant", "DefaultPrivileges", "Schema", "Extension", "GrantRole"])
+def test_tokens_and_properties_are_those_of_the_official_sdk(kind: str) -> None:
+    mine = [item for item in examples.recorded("managed-postgres").registrations() if item.type.endswith(f":{kind}")]
+    assert mine, f"the example makes no {kind}"
+    known = set(inspect.signature(getattr(sdk, kind)._internal_init).parameters)
+    resource = getattr(sdk, kind)
+    for item in mine:
+        assert item.type == resource.pulumi_type
+        spelled = {pulumi_name_to_python(key) for key in item.inputs}
+        assert spelled <= known
+
+
+def pulumi_name_to_python(key: str) -> str:
+    """`searchPaths` -> `search_paths`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+
+
+@pytest.mark.req("C1.3")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"app_role": "orders_owner"}, "app_role='orders_owner' must differ from owner, who may change the schema"),
+        ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL or its operator"),
+        ({"owner": "pg_signal_backend"}, "owner='pg_signal_backend' is reserved"),
+        ({"app_role": "rdsadmin"}, "app_role='rdsadmin' is reserved by a managed service"),
+        ({"database": "template1"}, "database='template1' is reserved"),
+        ({"database": "My-Orders"}, "database='My-Orders' must be lower-case letters"),
+        ({"schema": "pg_toast"}, "schema='pg_toast' is reserved"),
+        ({"schema": "auth"}, "schema='auth' is reserved"),
+        ({"administrator": "orders_owner"}, "owner='orders_owner' must differ from administrator"),
+        ({"sslmode": "prefer"}, "sslmode='prefer' must be one of verify-full, verify-ca, require, disable"),
+        ({"sslmode": "disable"}, "sends passwords and rows in clear text to host='db.example.test'"),
+        ({"sslmode": "require"}, "sslmode='require' is refused in prod"),
+        ({"ca": ""}, "sslmode='verify-full' needs ca"),
+        ({"ca": "MIIB"}, "ca is no certificate in PEM form"),
+        ({"host": " "}, "host is empty"),
+        ({"port": 0}, "port=0 is outside 1..65535"),
+        ({"connection_limit": 0}, "connection_limit=0 lets nobody in"),
+        ({"password_generation": 0}, "password_generation=0 is outside 1..1000000"),
+        ({"extensions": ["dblink"]}, "extension 'dblink' is not on the list of allowed ones: btree_gin"),
+        ({"extensions": ["pg_trgm", "pg_trgm"]}, "extension 'pg_trgm' is named twice"),
+        ({"clients": [{"name": "shop", "namespace": "shop"}]}, "clients need server_cidrs"),
+        ({"server_cidrs": ["192.0.2.1/28"]}, "server_cidrs: 192.0.2.1/28 has host bits set"),
+    ],
+)
+def test_wrong_settings_are_refused_with_what_is_allowed(changes: dict[str, Any], words: str) -> None:
+    assert any(words in problem for problem in problems("orders", args(**changes))), problems("orders", args(**changes))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_clear_text_is_for_this_machine_and_development_only(host: str) -> None:
+    assert problems("orders", args(environment="dev", host=host, sslmode="disable", ca="")) == []
+    assert problems("orders", args(environment="prod", host=host, sslmode="disable", ca="")) != []
+
+
+def test_clear_text_to_a_host_that_is_not_known_yet_is_refused() -> None:
+    def program() -> None:
+        host = pulumi.Output.from_input("localhost")
+        found = problems("orders", args(environment="dev", host=host, sslmode="disable", ca=""))
+        assert any("an output of another resource" in problem for problem in found)
+
+    record(program)
+
+
+def test_all_problems_come_together_and_nothing_is_registered() -> None:
+    with pytest.raises(ArgsError) as refused:
+        recorded(owner="x", app_role="x", sslmode="disable", extensions=["dblink"])
+    assert len(refused.value.problems) == 4

@@ -1,0 +1,168 @@
+"""What is asked of the PostgreSQL operator: durability, TLS, roles, sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omnibase_infra.postgres import cluster_spec, names, pooler_spec, sizing
+from omnibase_infra.postgres.checks import problems
+
+from tests.stacks.support import schemas
+from tests.stacks.support.samples import POSTGRES, postgres
+
+
+def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
+    found: dict[str, Any] = cluster_spec.cluster("db", postgres(**changes))["spec"]
+    return found
+
+
+def pooler(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
+    found: dict[str, Any] = pooler_spec.pooler("db", "rw", postgres(**changes))["spec"]
+    return found
+
+
+def test_a_commit_waits_for_a_standby_and_only_one_that_has_it_is_promoted() -> None:
+    assert spec()["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+        "failoverQuorum": True,
+    }
+    assert "synchronous" not in spec(instances=1, synchronous_standbys=0)["postgresql"]
+
+
+@pytest.mark.parametrize(
+    ("instances", "standbys", "holds"), [(1, 1, False), (2, 1, True), (3, 1, True), (2, 0, False), (5, 2, True)]
+)
+def test_failover_after_losing_the_primary_is_safe_and_possible(instances: int, standbys: int, holds: bool) -> None:
+    assert sizing.quorum_holds(instances, standbys) is holds
+
+
+@pytest.mark.req("P13")
+def test_clear_text_is_refused_everywhere_and_certificates_are_verified_in_full() -> None:
+    hba = spec()["postgresql"]["pg_hba"]
+    assert hba[0] == "hostssl reference reference_app ${podselector:poolers} scram-sha-256"
+    assert hba[-2:] == ["hostnossl all all all reject", "host all all all reject"]
+    bouncer = pooler()["pgbouncer"]
+    assert bouncer["parameters"]["server_tls_sslmode"] == "verify-full"
+    assert bouncer["parameters"]["client_tls_sslmode"] == "require"
+    assert bouncer["pg_hba"][-2:] == ["host all all 0.0.0.0/0 reject", "host all all ::/0 reject"]
+
+
+def test_the_certificate_holds_every_name_of_both_poolers() -> None:
+    hosts = spec()["certificates"]["serverAltDNSNames"]
+    assert len(hosts) == 8
+    assert "db-pooler-rw" in hosts
+    assert "db-pooler-ro.space.svc.cluster.local" in hosts
+
+
+@pytest.mark.req("V14")
+def test_nobody_logs_in_as_superuser_or_owner() -> None:
+    found = spec()
+    assert found["enableSuperuserAccess"] is False
+    owner, app = found["managed"]["roles"]
+    assert (owner["name"], owner["login"], owner["superuser"]) == ("reference_owner", False, False)
+    assert (app["name"], app["login"], app["superuser"]) == ("reference_app", True, False)
+    assert app["passwordSecret"] == {"name": names.app_secret("db")}
+    assert app["connectionLimit"] == 40
+
+
+@pytest.mark.req("C2.7")
+def test_client_connections_have_bounds_in_number_and_time() -> None:
+    parameters = pooler()["pgbouncer"]["parameters"]
+    assert parameters["max_client_conn"] == "200"
+    assert parameters["max_db_connections"] == parameters["default_pool_size"] == "10"
+    assert parameters["query_wait_timeout"] == "30"
+    assert parameters["idle_transaction_timeout"] == "60"
+    assert parameters["server_lifetime"] == "1800"
+    assert parameters["server_login_retry"] == "1"
+    assert spec()["postgresql"]["parameters"]["idle_in_transaction_session_timeout"] == "60s"
+
+
+@pytest.mark.req("C2.4")
+def test_statements_and_slow_queries_are_recorded() -> None:
+    parameters = spec()["postgresql"]["parameters"]
+    assert parameters["pg_stat_statements.track"] == "all"
+    assert parameters["log_min_duration_statement"] == "1s"
+    assert parameters["log_lock_waits"] == "on"
+
+
+@pytest.mark.parametrize(("environment", "kind"), [("dev", "preferred"), ("staging", "required"), ("prod", "required")])
+def test_instances_share_a_node_in_dev_only(environment: str, kind: str) -> None:
+    changes = {"environment": environment, "instances": 3, "pooler_instances": 2, "max_connections": 200}
+    assert spec(**changes)["affinity"]["podAntiAffinityType"] == kind
+    # a pooler's rollout needs a place for one pod more, whatever the number of nodes
+    affinity = pooler(**changes)["template"]["spec"]["affinity"]["podAntiAffinity"]
+    assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+
+
+def test_the_lease_obeys_the_order_that_the_operator_demands() -> None:
+    for fast in (True, False):
+        lease = spec(fast_failover=fast)["primaryLease"]
+        assert lease["leaseDurationSeconds"] > lease["renewDeadlineSeconds"] > 1.2 * lease["retryPeriodSeconds"]
+    assert spec(fast_failover=True)["primaryLease"]["leaseDurationSeconds"] == 6
+
+
+@given(st.integers(min_value=256, max_value=524_288), st.integers(min_value=1, max_value=4096))
+def test_settings_stay_below_memory_and_log_volume(memory: int, wal_gib: int) -> None:
+    sizes = {**sizing.memory_parameters(memory), **sizing.wal_parameters(wal_gib)}
+    number = {key: int(value.removesuffix("MB")) for key, value in sizes.items()}
+    assert number["shared_buffers"] <= memory / 4
+    assert number["effective_cache_size"] < memory
+    assert number["max_slot_wal_keep_size"] + number["max_wal_size"] < wal_gib * 1024
+
+
+@given(
+    instances=st.integers(min_value=2, max_value=9),
+    poolers=st.integers(min_value=1, max_value=5),
+    size=st.integers(min_value=1, max_value=50),
+    memory=st.integers(min_value=256, max_value=100_000),
+    environment=st.sampled_from(["dev", "test"]),
+)
+def test_whatever_is_accepted_the_operators_schema_takes_too(
+    instances: int, poolers: int, size: int, memory: int, environment: str
+) -> None:
+    connections = sizing.pooled_connections(poolers, size) + sizing.RESERVED_CONNECTIONS
+    args = postgres(
+        instances=instances,
+        pooler_instances=poolers,
+        pooler_size=size,
+        memory_mib=memory,
+        environment=environment,
+        max_connections=connections,
+    )
+    assert problems("db", args) == []
+    assert schemas.problems(cluster_spec.cluster("db", args)) == []
+    assert schemas.problems(pooler_spec.pooler("db", "ro", args)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"image": POSTGRES.replace(":17.6", "")}, "the operator reads the tag"),
+        ({"image": "registry.example.test/postgres:17.6"}, "must end in :<major version>"),
+        ({"instances": 1}, "synchronous_standbys=1 needs 2 instances, there are 1"),
+        ({"instances": 10}, "instances=10 is outside 1..9"),
+        ({"environment": "prod"}, "instances=2 must be at least 3 in prod"),
+        ({"environment": "staging", "instances": 3, "synchronous_standbys": 0}, "acknowledged rows could be lost"),
+        ({"pooler_size": 12}, "may open 48 server connections while they roll"),
+        ({"owner": "reference_app"}, "must differ from owner"),
+        ({"owner": "postgres"}, "reserved"),
+        ({"database": "Ref"}, "must be lower-case"),
+        ({"database": "a; drop table b"}, "must be lower-case"),
+        ({"clients": [{"name": "x"}]}, "clients[0] must have either namespace or cidrs"),
+        ({"clients": [{"name": "a", "cidrs": ["192.0.2.1/32"]}] * 2}, "'a' is used more than once"),
+        ({"clients": [{"name": "-", "cidrs": ["192.0.2.1/32"]}]}, "needs a name"),
+        ({"api_server_cidrs": []}, "hold their lease at the API server"),
+        ({"migrations": {"1_a.up.sql": ""}}, "must be named NNNN_name"),
+    ],
+)
+def test_what_cannot_work_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    assert complaint in "; ".join(problems("db", postgres(**changes)))
+
+
+def test_a_name_leaves_room_for_its_children() -> None:
+    assert "at most 40" in "; ".join(problems("d" * 41, postgres()))

@@ -1,0 +1,59 @@
+"""What a program sets in its interpreter to be done sooner, and how to have it otherwise."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Iterator
+
+import pulumi
+import pytest
+from omnibase_infra.objects import child
+from omnibase_infra.program import DEBUG_VARIABLE, save_time
+from pulumi.runtime import resource as registering
+
+from tests.stacks.support.recorder import record
+
+DEBUG, STACK, THRESHOLD = pulumi.log.debug, registering._get_stack_trace, gc.get_threshold()
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    pulumi.log.debug, registering._get_stack_trace = DEBUG, STACK
+    gc.set_threshold(*THRESHOLD)
+
+
+def test_the_sdk_sends_no_debug_messages_and_can_still_be_called_as_before() -> None:
+    save_time({})
+
+    assert pulumi.log.debug is not DEBUG
+    assert list(inspect.signature(pulumi.log.debug).parameters) == list(inspect.signature(DEBUG).parameters)
+    pulumi.log.debug("text", stream_id=1, ephemeral=True)
+
+
+def test_a_registration_carries_no_line_numbers_which_would_make_every_edit_a_change_of_the_state() -> None:
+    def program() -> None:
+        child(pulumi.ComponentResource("t:index:T", "t"), "c", {"apiVersion": "v1", "kind": "Service", "metadata": {}})
+
+    _, before = record(program).requests[-1]
+    save_time({})
+    _, after = record(program).requests[-1]
+
+    assert before.stackTrace.frames
+    assert not after.stackTrace.frames
+    assert not after.HasField("sourcePosition")
+
+
+def test_whoever_looks_for_a_fault_of_the_sdk_still_gets_its_messages() -> None:
+    save_time({DEBUG_VARIABLE: "1"})
+
+    assert pulumi.log.debug is DEBUG
+    assert registering._get_stack_trace is STACK
+
+
+def test_garbage_is_looked_for_rarely_but_is() -> None:
+    save_time({})
+
+    assert gc.isenabled()
+    assert gc.get_threshold()[0] >= 10_000

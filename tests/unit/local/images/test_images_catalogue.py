@@ -1,0 +1,144 @@
+"""Every image of the catalogue: what its directory and its Dockerfile promise."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from local.images.catalogue import DEBIAN, IMAGES, Image
+from local.images.manifests import MANIFESTS
+from local.paths import Paths
+
+PATHS = Paths.from_environment({})
+BY_NAME = {image.name: image for image in IMAGES}
+_NUMERIC_USER = re.compile(r"^USER ([1-9][0-9]*):([1-9][0-9]*)$", re.MULTILINE)
+
+each_image = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+
+
+def _dockerfile(image: Image) -> str:
+    return (image.directory(PATHS) / "Dockerfile").read_text()
+
+
+def _required(directory: Path, module: str) -> str:
+    """Version of a module in a go.mod; the module of a `tool` line is marked as indirect."""
+    found = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)", (directory / "go.mod").read_text(), re.MULTILINE)
+    return found[1] if found else "absent"
+
+
+def test_the_names_are_the_contract_with_the_node_and_the_components() -> None:
+    wanted = {
+        "alert-receiver",
+        "alertmanager",
+        "certificate-exporter",
+        "cloudnative-pg",
+        "coredns",
+        "envoy",
+        "envoy-gateway",
+        "kube-state-metrics",
+        "local-path-provisioner",
+        "node-exporter",
+        "nats",
+        "otel-collector",
+        "pause",
+        "postgres",
+        "prometheus",
+        "prometheus-operator",
+        "reference",
+        "rollout-analysis",
+        "stream-controller",
+        "victoria-logs",
+    }
+    assert wanted <= set(BY_NAME)
+    assert len(BY_NAME) == len(IMAGES)
+
+
+@each_image
+@pytest.mark.req("C4.1")
+def test_it_runs_as_a_numeric_user_that_is_not_root(image: Image) -> None:
+    final_stage = _dockerfile(image).rsplit("FROM ", 1)[1]
+
+    assert _NUMERIC_USER.search(final_stage), "kubelet can check runAsNonRoot on numeric users only"
+
+
+@each_image
+@pytest.mark.req("C4.2")
+def test_its_last_stage_starts_from_nothing(image: Image) -> None:
+    assert _dockerfile(image).rsplit("FROM ", 1)[1].startswith("scratch\n")
+
+
+@each_image
+def test_it_fetches_nothing_while_it_is_built(image: Image) -> None:
+    words = _dockerfile(image)
+
+    assert not re.search(r"\b(apt|apt-get|curl|wget|git clone)\b", words)
+    assert "pip" not in words or "--no-index" in words
+
+
+@each_image
+def test_what_it_copies_from_the_context_is_prepared(image: Image) -> None:
+    dockerfile = _dockerfile(image)
+
+    for program in re.findall(r"COPY bin/(\S+)", dockerfile):
+        assert program in image.programs
+    assert ("debs/" in dockerfile) == bool(image.packages(PATHS))
+    assert ("wheels/" in dockerfile) == image.wheels
+    assert ("${BASE}" in dockerfile) == image.on_debian
+
+
+@pytest.mark.parametrize(
+    "name", ["postgres", "reference", "local-path-provisioner", "prometheus", "alertmanager", "node-exporter"]
+)
+def test_a_package_is_listed_once(name: str) -> None:
+    packages = BY_NAME[name].packages(PATHS)
+
+    assert packages
+    assert len(set(packages)) == len(packages)
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in packages)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("coredns", "github.com/coredns/coredns"),
+        ("local-path-provisioner", "github.com/rancher/local-path-provisioner"),
+        ("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg"),
+        ("prometheus-operator", "github.com/prometheus-operator/prometheus-operator"),
+        ("envoy-gateway", "github.com/envoyproxy/gateway"),
+    ],
+)
+def test_the_version_in_the_tag_is_the_one_in_go_mod(name: str, module: str) -> None:
+    image = BY_NAME[name]
+
+    assert _required(image.directory(PATHS), module) == image.version
+
+
+def test_a_manifest_is_pinned_by_the_version_of_its_go_mod() -> None:
+    for manifest in MANIFESTS:
+        version = re.search(r"-(\d+\.\d+\.\d+)[-.]", manifest.name)
+        assert version
+        assert _required(PATHS.root / manifest.directory, manifest.module) == version[1]
+        assert re.fullmatch(r"[0-9a-f]{64}", manifest.sha256)
+
+
+@pytest.mark.req("C4.6")
+def test_every_python_package_of_the_service_has_a_hash() -> None:
+    lock = (BY_NAME["reference"].service(PATHS) / "requirements.txt").read_text()
+
+    entries = re.split(r"\n(?=\S)", lock.replace("\\\n", " ").strip())
+    assert len(entries) > 10
+    assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_base_is_only_where_images_are_put_together() -> None:
+    assert DEBIAN not in IMAGES
+    assert not DEBIAN.on_debian
+
+
+@pytest.mark.parametrize(("name", "uid", "gid"), [("postgres", 26, 26), ("pgbouncer", 998, 996)])
+def test_postgres_knows_the_users_that_the_operator_runs_it_as(name: str, uid: int, gid: int) -> None:
+    passwd = (BY_NAME["postgres"].directory(PATHS) / "passwd").read_text()
+
+    assert f"{name}:x:{uid}:{gid}:" in passwd

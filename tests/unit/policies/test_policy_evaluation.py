@@ -1,0 +1,128 @@
+"""The library door: arguments, levels, order, waivers, defects."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omnibase_policies import RULES, Finding, Level, ParameterError, State, evaluate
+from omnibase_policies.examples import POD, change, example
+from omnibase_policies.model import Problem
+
+_WORDS = (
+    "name", "type", "spec", "template", "containers", "securityContext", "capabilities", "add", "drop", "hostPath",
+    "path", "httpGet", "host", "key", "operator", "metadata", "labels", "kind", "items",
+)  # fmt: skip
+PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
+WAIVER = {
+    "rule": "no-privileged", "object": "Pod/orders/orders", "reason": "a test", "owner": "data", "until": "2030-01-31",
+}  # fmt: skip
+
+
+def raise_key_error() -> None:
+    raise KeyError("secret-value")
+
+
+def rules(found: list[Finding]) -> list[str]:
+    return [each.rule for each in found]
+
+
+@pytest.mark.parametrize(
+    ("tier", "level"), [("dev", "advisory"), ("test", "mandatory"), ("staging", "mandatory"), ("prod", "mandatory")]
+)
+def test_the_tier_decides_what_a_violation_does(tier: str, level: str) -> None:
+    assert [each.level for each in evaluate([PRIVILEGED], tier=tier)] == [Level(level)]
+
+
+def test_a_finding_says_which_object_and_where() -> None:
+    found = evaluate([POD, PRIVILEGED], tier="prod")
+    place = (found[0].object_index, found[0].rule, found[0].path, found[0].state)
+    assert place == (1, "no-privileged", "spec.containers[0].securityContext.privileged", State.VIOLATED)
+
+
+def test_findings_are_sorted_and_not_repeated() -> None:
+    bad = example({"spec.hostPID": True, "spec.hostIPC": True})
+    found = evaluate([bad, PRIVILEGED], tier="prod")
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, 1, "text", [], {}, {"kind": 1}, {"kind": "Pod"}, {"kind": "Pod", "spec": []}]
+)
+def test_strange_manifests_are_judged_without_an_exception(manifest: object) -> None:
+    assert isinstance(evaluate([manifest], tier="prod"), list)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(_WORDS) | st.text(max_size=4), below),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(value=_JSON, path=st.sampled_from(sorted({path for rule in RULES.values() for path in rule.bad} - {"kind"})))
+def test_no_rule_fails_on_any_value_in_any_field_that_a_rule_reads(value: object, path: str) -> None:
+    pod = copy.deepcopy(POD)
+    change(pod, path.replace("subjects.0.", "spec."), value)
+    assert [each for each in evaluate([pod, value], tier="prod") if "itself failed" in each.message] == []
+
+
+def test_deep_nesting_and_long_texts_are_no_problem() -> None:
+    deep: Any = {}
+    for _ in range(5000):
+        deep = {"spec": deep, "template": deep}
+    found = evaluate([deep, example({"metadata.annotations.note": "x" * 10_000_000})], tier="prod")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tier": "production"}, "allowed are dev, test, staging, prod"),
+        ({"tier": "prod", "parameters": {"pss_versoin": "1.34"}}, "did you mean 'pss_version'"),
+        ({"tier": "prod", "parameters": {"pss_version": 1.34}}, "is no version"),
+        ({"tier": "prod", "parameters": {"pss_profile": "strict"}}, "'baseline' and 'restricted'"),
+        ({"tier": "prod", "parameters": {"minimum_id": 0}}, "whole numbers from 1"),
+        ({"tier": "prod", "parameters": {"system_namespaces": "kube-system"}}, "list of names"),
+        ({"tier": "prod", "parameters": {"waivers": [{**WAIVER, "rule": "no-privilegd"}]}}, "mean 'no-privileged'"),
+        ({"tier": "prod", "parameters": {"waivers": [{**WAIVER, "until": "soon"}]}}, "must be a date"),
+        ({"tier": "prod", "parameters": {"waivers": [{**WAIVER, "owner": " "}]}}, "owner must be"),
+        ({"tier": "prod", "parameters": {"waivers": [{"rule": "no-privileged"}]}}, "exactly the fields"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_what_is_allowed(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        evaluate([POD], **arguments)
+
+
+def test_a_waiver_holds_through_its_last_day_for_its_object_and_rule_only() -> None:
+    other = example({"metadata.name": "others", "spec.containers.0.securityContext.privileged": True})
+    parameters = {"waivers": [WAIVER], "today": "2030-01-31"}
+    assert evaluate([PRIVILEGED], tier="prod", parameters=parameters) == []
+    assert rules(evaluate([other], tier="prod", parameters=parameters)) == ["no-privileged"]
+
+
+@pytest.mark.req("C5.9")
+def test_an_expired_waiver_is_a_violation_again_and_says_whose_it_was() -> None:
+    found = evaluate([PRIVILEGED], tier="prod", parameters={"waivers": [WAIVER], "today": "2030-02-01"})
+    assert rules(found) == ["no-privileged"]
+    assert "the waiver of data ended on 2030-01-31" in found[0].message
+
+
+def test_a_rule_that_fails_blocks_and_stops_no_other_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(pod: object, parameters: object) -> Iterator[Problem]:
+        raise_key_error()
+        yield from ()
+
+    monkeypatch.setitem(RULES, "no-host-pid", dataclasses.replace(RULES["no-host-pid"], check_pod=broken))
+    found = evaluate([PRIVILEGED], tier="prod")
+    assert rules(found) == ["no-host-pid", "no-privileged"]
+    assert found[0].level is Level.MANDATORY
+    assert "KeyError" in found[0].message
+    assert "secret-value" not in found[0].message

@@ -1,0 +1,180 @@
+"""Every rule: its examples, each container list, each workload kind, its three states, its words."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from omnibase_policies import RULES, Level, Rule, State, evaluate
+from omnibase_policies.examples import OBJECTS, POD, change, example
+
+LATER = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+ALL = list(RULES.values())
+OF_CONTAINERS = [rule for rule in ALL if any(path.startswith("spec.containers.0.") for path in rule.bad)]
+_TOGETHER = {
+    "no-added-capabilities": {"no-dangerous-capabilities"},
+    "no-dangerous-capabilities": {"no-added-capabilities"},
+    "no-host-path": {"volume-types-allowlist", "no-runtime-socket"},
+    "no-runtime-socket": {"volume-types-allowlist", "no-host-path"},
+    "no-unconfined-seccomp": {"seccomp-runtime-default"},
+    "no-run-as-uid-0": {"high-uid-gid"},
+    "no-ssh-port": {"no-privileged-container-port"},
+}
+"""Rules that a bad example breaks by its nature, beside the one that it is for."""
+
+
+def violated(manifest: object, **parameters: object) -> set[str]:
+    found = evaluate([manifest], tier="prod", parameters=parameters)
+    return {each.rule for each in found if each.state is State.VIOLATED}
+
+
+def named(rule: Rule) -> str:
+    return rule.id
+
+
+def test_there_are_at_least_thirty_rules_for_pods() -> None:
+    assert len([rule for rule in ALL if rule.check_pod is not None]) >= 30
+
+
+@pytest.mark.parametrize("kind", sorted(OBJECTS))
+def test_the_hardened_objects_break_no_rule(kind: str) -> None:
+    assert violated(OBJECTS[kind]) == set()
+
+
+@pytest.mark.req("C5.9", "V1", "V2", "V3")
+@pytest.mark.parametrize("rule", ALL, ids=named)
+def test_the_bad_example_breaks_its_rule_and_no_other(rule: Rule) -> None:
+    found = violated(example(rule.bad))
+    assert rule.id in found
+    assert found - {rule.id} <= _TOGETHER.get(rule.id, set())
+
+
+@pytest.mark.parametrize("rule", ALL, ids=named)
+def test_the_good_example_does_not_break_its_rule(rule: Rule) -> None:
+    assert rule.id not in violated(example(rule.good))
+
+
+@pytest.mark.parametrize("rule", ALL, ids=named)
+def test_a_rule_says_why_and_what_to_do_in_sentences(rule: Rule) -> None:
+    assert rule.id == rule.id.lower()
+    assert not rule.title.endswith(".")
+    assert rule.rationale.endswith(".")
+    assert rule.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("rule", OF_CONTAINERS, ids=named)
+@pytest.mark.parametrize("where", ["initContainers", "ephemeralContainers", "second"])
+def test_no_container_is_overlooked(rule: Rule, where: str) -> None:
+    pod = example(rule.bad)
+    broken = pod["spec"]["containers"][0]
+    pod["spec"]["containers"] = copy.deepcopy(POD["spec"]["containers"])
+    if where == "second":
+        pod["spec"]["containers"].append(broken)
+    else:
+        pod["spec"][where] = [broken]
+    assert rule.id in violated(pod)
+
+
+_TEMPLATE_AT = {
+    "Deployment": ("spec", "template"), "StatefulSet": ("spec", "template"), "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"), "ReplicationController": ("spec", "template"), "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"), "PodTemplate": ("template",),
+    "SandboxTemplate": ("spec", "podTemplate"), "Rollout": ("spec", "template"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(_TEMPLATE_AT))
+@pytest.mark.parametrize("rule", [rule for rule in ALL if rule.check_pod], ids=named)
+def test_every_kind_that_holds_pods_is_judged(kind: str, rule: Rule) -> None:
+    pod = example(rule.bad)
+    manifest: Any = {"metadata": pod["metadata"], "spec": pod["spec"]}
+    for key in reversed(_TEMPLATE_AT[kind]):
+        manifest = {key: manifest}
+    assert rule.id in violated({"kind": kind, "metadata": {"name": "x", "namespace": "orders"}, **manifest})
+
+
+def test_objects_in_lists_are_judged_with_their_place() -> None:
+    inner = {"kind": "List", "items": [POD, example({"spec.hostPID": True})]}
+    found = evaluate([{"kind": "List", "items": [inner]}], tier="prod")
+    assert [(each.rule, each.path) for each in found] == [("no-host-pid", "items[0].items[1].spec.hostPID")]
+
+
+def test_lists_in_lists_without_end_do_not_pass_unread() -> None:
+    manifest: Any = example({"spec.hostPID": True})
+    for _ in range(5000):
+        manifest = {"kind": "List", "items": [manifest]}
+    assert violated(manifest) == {"readable-pod"}
+
+
+def test_a_patch_is_judged_by_what_it_says_only() -> None:
+    from omnibase_policies.evaluation import judge  # noqa: PLC0415
+    from omnibase_policies.model import Tier  # noqa: PLC0415
+    from omnibase_policies.parameters import Parameters  # noqa: PLC0415
+
+    patch = {"spec": {"template": {"spec": {"hostIPC": True, "containers": [{"name": "a", "image": "b"}]}}}}
+    found = judge(patch, Parameters(), Tier.PROD, token="kubernetes:apps/v1:DeploymentPatch")
+    assert {each.rule for each in found} == {"no-host-ipc"}
+
+
+@pytest.mark.parametrize("kind", ["Pooler", "Prometheus", "Alertmanager"])
+def test_what_an_operator_completes_is_judged_by_what_it_says_only(kind: str) -> None:
+    spec = {"containers": [{"name": "a", "securityContext": {"privileged": True}}]}
+    place = {"template": {"spec": spec}} if kind == "Pooler" else spec
+    assert violated({"kind": kind, "metadata": {"name": "a", "namespace": "orders"}, "spec": place}) == {
+        "no-privileged"
+    }
+
+
+_DECIDING = [
+    (rule, path)
+    for rule in ALL
+    for path in rule.bad
+    if rule.level is Level.MANDATORY and path != "kind" and rule.id != "readable-pod"
+]
+
+
+@pytest.mark.parametrize(("rule", "path"), _DECIDING, ids=[f"{rule.id}" for rule, _ in _DECIDING])
+def test_a_mandatory_rule_says_that_it_cannot_tell_where_its_value_is_not_known_yet(rule: Rule, path: str) -> None:
+    manifest = example({**{key: value for key, value in rule.bad.items() if key == "kind"}, path: LATER})
+    found = [each for each in evaluate([manifest], tier="prod") if each.rule == rule.id]
+    assert {each.state for each in found} == {State.UNKNOWN}
+    assert {each.level for each in found} == {Level.ADVISORY}
+
+
+def test_one_unknown_value_hides_nothing_beside_it() -> None:
+    pod = example({"spec.containers.0.securityContext.privileged": LATER})
+    pod["spec"]["containers"].append(
+        example({"spec.containers.0.securityContext.privileged": True})["spec"]["containers"][0]
+    )
+    states = {each.path: each.state for each in evaluate([pod], tier="prod")}
+    assert states == {
+        "spec.containers[0].securityContext.privileged": State.UNKNOWN,
+        "spec.containers[1].securityContext.privileged": State.VIOLATED,
+    }
+
+
+@pytest.mark.parametrize("rule", ALL, ids=named)
+def test_no_message_shows_a_value_of_the_object(rule: Rule) -> None:
+    canary = "canary-7c1f9d5e"
+    for path in rule.bad:
+        if path == "kind":
+            continue
+        manifest = example({**{key: value for key, value in rule.bad.items() if key == "kind"}, path: canary})
+        assert all(canary not in each.message for each in evaluate([manifest], tier="prod"))
+
+
+@pytest.mark.parametrize("value", ["true", "false", 1, {}, []])
+def test_a_switch_of_a_wrong_type_counts_as_on(value: object) -> None:
+    assert "no-privileged" in violated(example({"spec.containers.0.securityContext.privileged": value}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("spec", "x"), ("spec.containers", {}), ("spec.containers", ["x"]), ("spec.volumes", "x"),
+     ("spec.securityContext", []), ("spec.containers.0.securityContext", "x"), ("spec.containers.0.ports", {})],
+)  # fmt: skip
+def test_a_pod_that_cannot_be_read_does_not_pass(path: str, value: object) -> None:
+    pod = copy.deepcopy(POD)
+    change(pod, path, value)
+    assert "readable-pod" in violated(pod)

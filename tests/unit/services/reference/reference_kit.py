@@ -1,0 +1,38 @@
+"""Settings and a client for tests of the reference service."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx
+
+from services.reference.app import create_app
+from services.reference.settings import Settings
+
+
+def settings(tmp_path: Path, **changes: object) -> Settings:
+    """Settings of a service whose database refuses connections: nothing listens on the port."""
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    values: dict[str, object] = {
+        "database_rw_host": "127.0.0.1",
+        "database_ro_host": "127.0.0.1",
+        "database_port": port,
+        "database_name": "app",
+        "database_user": "app",
+        "database_password_file": password,
+        "database_sslmode": "disable",
+        "database_deadline_seconds": 0.3,
+        **changes,
+    }
+    return Settings.model_validate(values)
+
+
+def client(given: Settings) -> httpx.AsyncClient:
+    """Calls the real application without a network between; its errors are answers, as behind a server."""
+    transport = httpx.ASGITransport(create_app(given), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://reference")
