@@ -84,13 +84,13 @@ class SmallBuild:
         return process.returncode, text
 
     def compilers(self) -> list[int]:
-        """Pids of Go's programs that work for this build."""
+        """Pids of Go's programs that compile for this build; asking Go for its version before is not yet building."""
         found = []
-        mark = f"GOCACHE={self.environment['GOCACHE']}".encode()
+        mark = f"GOTMPDIR={self.cache / 'scratch'}/".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 name = (entry / "cmdline").read_bytes().split(b"\0")[0].rpartition(b"/")[2]
-                ours = mark in (entry / "environ").read_bytes().split(b"\0")
+                ours = mark in (entry / "environ").read_bytes()
                 if ours and name in (b"go", b"compile", b"link", b"asm"):
                     found.append(int(entry.name))
         return found
