@@ -56,12 +56,12 @@ def check(catalogue: _Entries) -> Iterator[Finding]:
     for bundle in bundles:
         yield from _dangling(f"bundles.{bundle}.includes", _mapping(bundles, bundle).get("includes"), bundles)
         yield from _dangling(f"bundles.{bundle}.services", _mapping(bundles, bundle).get("services"), services)
-    brought = {name for bundle in bundles for name in _names(_mapping(bundles, bundle).get("services"))}
+    brought = _deployed(catalogue, {SELECTED: list(bundles)})
     for name in services:
         for field in ("depends_on", "calls"):
             yield from _dangling(f"services.{name}.{field}", _mapping(services, name).get(field), services)
         if name not in brought:
-            yield f"services.{name}", "a service", "is in no bundle", "add it to one, or no stack can have it"
+            yield f"services.{name}", "a service", "comes with no bundle", "add it to one, or no stack can have it"
     for field, path in _NAMED_BY_SERVICES.items():
         entries = _at(catalogue, path)
         used = {name: each for each in services for name in _names(_mapping(services, each).get(field))}
@@ -120,9 +120,10 @@ def _belonging(rest: _Entries, services: _Entries) -> dict[str, Any]:
     found = dict(rest)
     for field, path in _NAMED_BY_SERVICES.items():
         used = {name for service in services for name in _names(_mapping(services, service).get(field))}
-        found = _keeping(found, path, lambda entries, used=used: [name for name in entries if name in used])
+        found = _only(found, path, used)
     for path in _NAMING_A_SERVICE:
-        found = _keeping(found, path, lambda entries: [name for name in entries if _is_deployed(entries[name], services)])
+        there = {name for name, entry in _at(rest, path).items() if _is_deployed(entry, services)}
+        found = _only(found, path, there)
     wanted = {name for service in services for name in _names(_mapping(services, service).get("documents"))}
     read = {key: value for key, value in found.items() if key not in _DOCUMENTS or key in wanted}
     return _with_topics(read, services)
@@ -152,17 +153,15 @@ def _parties(topic: _Entries) -> list[str]:
     return [*_names(topic.get("publishers")), *_names(topic.get("consumers"))]
 
 
-def _keeping(
-    values: dict[str, Any], path: tuple[str, ...], choose: Callable[[_Entries], list[str]]
-) -> dict[str, Any]:
-    """The values with only the chosen entries of the mapping at a path; unchanged where there is no mapping."""
+def _only(values: dict[str, Any], path: tuple[str, ...], names: Collection[str]) -> dict[str, Any]:
+    """The values with only these entries of the mapping at a path; unchanged where there is no mapping."""
     head, *rest = path
     below = values.get(head)
     if not isinstance(below, Mapping):
         return values
     if rest:
-        return {**values, head: _keeping(dict(below), tuple(rest), choose)}
-    return {**values, head: {name: below[name] for name in choose(below)}}
+        return {**values, head: _only(dict(below), tuple(rest), names)}
+    return {**values, head: {name: entry for name, entry in below.items() if name in names}}
 
 
 def _is_deployed(entry: object, services: _Entries) -> bool:

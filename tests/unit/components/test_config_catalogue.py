@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from omnibase_infra.config.catalogue import select
+from omnibase_infra.config.catalogue import check, check_selection, select
 
 CATALOGUE: dict[str, Any] = {
     "bundles": {
@@ -18,35 +18,42 @@ CATALOGUE: dict[str, Any] = {
     },
     "services": {
         "cache": {"port": 6379},
-        "orders": {"databases": ["sales"], "secrets": ["shop-key"]},
-        "reports": {"databases": ["figures"]},
-        "invoices": {"depends_on": {"printer": "healthy"}},
+        "orders": {"databases": ["sales"], "secrets": ["shop-key"], "calls": ["cache", "reports"]},
+        "reports": {"databases": {"figures": {}}, "documents": ["mcp"]},
+        "invoices": {"depends_on": {"printer": "healthy"}, "secrets": ["press-key"]},
         "printer": {"depends_on": {"paper": "started"}},
-        "paper": {"depends_on": {"invoices": "started"}},
+        "paper": {"depends_on": {"invoices": "started"}, "segment": "cellar"},
     },
     "postgres": {"databases": {"sales": {}, "figures": {}}},
     "secrets": {"entries": {"shop-key": {}, "press-key": {}}},
+    "segments": {"cellar": {}},
     "gateway": {"routes": {"orders-route": {"service": "orders"}, "invoices-route": {"service": "invoices"}}},
+    "mcp": {
+        "endpoints": {
+            "figures": {"service": "reports"},
+            "press": {"service": "printer"},
+            "elsewhere": {"url": "https://mcp.example.test/mcp"},
+        }
+    },
+    "responders": {"tiers": []},
+    "objectives": {"targets": {"orders-answer": {"service": "orders"}, "paper-lasts": {"service": "paper"}}},
     "messaging": {
-        "clients": ["shop-till", "printer-office"],
+        "clients": ["till", "office"],
         "topics": [
-            {"name": "ordered", "publishers": ["orders", "shop-till"], "consumers": {"reports": {}, "invoices": {}}},
-            {"name": "printed", "publishers": ["printer", "printer-office"], "consumers": {"paper": {}}},
+            {"name": "ordered", "publishers": ["orders", "till"], "consumers": {"reports": {}, "invoices": {}}},
+            {"name": "printed", "publishers": ["printer", "office"], "consumers": {"paper": {}}},
         ],
     },
 }
 
 
-def selected(*bundles: str, **stack: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a stack file
-    found = select(CATALOGUE, {"selected_bundles": list(bundles), **stack})
-    assert found.findings == []
-    return dict(found.values)
+def selected(*bundles: str) -> dict[str, Any]:
+    return select(CATALOGUE, {"selected_bundles": list(bundles)})
 
 
-def complaints(catalogue: dict[str, Any], stack: dict[str, Any]) -> dict[str, str]:
-    return {
-        path: " ".join([received, allowed, hint]) for path, received, allowed, hint in select(catalogue, stack).findings
-    }
+def complaints(catalogue: dict[str, Any], **stack: Any) -> dict[str, str]:  # noqa: ANN401 -- values of a stack file
+    found = [*check(catalogue), *check_selection(catalogue, stack)]
+    return {path: "; ".join(texts) for path, *texts in found}
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -92,8 +99,8 @@ def test_databases_secrets_and_routes_come_with_the_services_that_use_them_only(
 
 def test_a_topic_comes_with_its_publisher_and_is_read_by_deployed_services_only() -> None:
     assert selected("shop")["messaging"] == {
-        "clients": ["shop-till"],
-        "topics": [{"name": "ordered", "publishers": ["orders", "shop-till"], "consumers": {}}],
+        "clients": ["till"],
+        "topics": [{"name": "ordered", "publishers": ["orders", "till"], "consumers": {}}],
     }
     (topic,) = selected("everything")["messaging"]["topics"]
     assert list(topic["consumers"]) == ["reports"]
@@ -101,40 +108,100 @@ def test_a_topic_comes_with_its_publisher_and_is_read_by_deployed_services_only(
 
 def test_a_topic_of_a_client_outside_comes_with_a_service_that_reads_it() -> None:
     (ordered, printed) = selected("alone")["messaging"]["topics"]
-    assert ordered["publishers"] == ["shop-till"]
-    assert printed["publishers"] == ["printer", "printer-office"]
-    assert selected("alone")["messaging"]["clients"] == ["shop-till", "printer-office"]
+    assert ordered["publishers"] == ["till"]
+    assert printed["publishers"] == ["printer", "office"]
+    assert selected("alone")["messaging"]["clients"] == ["till", "office"]
 
 
-@pytest.mark.parametrize("key", ["services", "bundles", "postgres", "secrets", "gateway", "messaging"])
-@pytest.mark.parametrize("value", [None, "x", 3, ["x"], {"x": None}, {"x": ["y"]}])
+def test_an_environment_without_topics_leaves_the_bus_as_its_tier_has_it() -> None:
+    assert "messaging" not in selected("core")
+
+
+def test_a_service_may_call_what_is_deployed_and_nothing_else() -> None:
+    assert selected("shop")["services"]["orders"]["calls"] == ["cache"]
+    assert selected("everything")["services"]["orders"]["calls"] == ["cache", "reports"]
+
+
+def test_a_document_comes_with_a_service_that_reads_it_and_without_absent_endpoints() -> None:
+    assert "mcp" not in selected("shop")
+    assert "responders" not in selected("everything")
+    assert list(selected("reports")["mcp"]["endpoints"]) == ["figures", "elsewhere"]
+
+
+def test_objectives_come_with_their_services() -> None:
+    assert list(selected("shop")["objectives"]["targets"]) == ["orders-answer"]
+
+
+def test_a_segment_comes_with_a_service_that_is_in_it() -> None:
+    assert list(selected("alone")["segments"]) == ["cellar"]
+    assert selected("shop")["segments"] == {}
+
+
+@pytest.mark.parametrize("key", sorted(CATALOGUE))
+@pytest.mark.parametrize("value", [None, "x", 3, ["x"], [{"x": 3}], {"x": None}, {"x": ["y"]}])
 def test_a_catalogue_of_wrong_shape_is_left_to_the_models_which_say_so(key: str, value: object) -> None:
-    select({**CATALOGUE, key: value}, {"selected_bundles": ["everything"]})
+    found = {**CATALOGUE, key: value}
+    select(found, {"selected_bundles": ["everything"]})
+    list(check(found))
 
 
 @pytest.mark.parametrize("value", [None, "shop", 3, {"shop": None}, [3, None, ["shop"]]])
 def test_a_selection_of_wrong_shape_is_left_to_the_model(value: object) -> None:
     select(CATALOGUE, {"selected_bundles": value})
+    list(check_selection(CATALOGUE, {"selected_bundles": value, "services": value}))
+
+
+def test_a_sound_catalogue_has_nothing_to_complain_of() -> None:
+    assert complaints(CATALOGUE, selected_bundles=["everything", "alone"]) == {}
 
 
 @pytest.mark.req("C1.3")
 def test_an_unknown_bundle_is_named_with_the_nearest() -> None:
-    found = complaints(CATALOGUE, {"selected_bundles": ["shopp"]})
-    assert found == {"selected_bundles": "shopp is not a bundle of catalogue.yaml did you mean 'shop'?"}
+    found = complaints(CATALOGUE, selected_bundles=["shopp"])
+    assert found == {"selected_bundles": "shopp; is not in catalogue.yaml; did you mean 'shop'?"}
 
 
 @pytest.mark.req("C1.3")
-def test_unknown_names_in_a_bundle_are_named_with_the_nearest() -> None:
-    given = {"selected_bundles": ["shop"]}
-    assert complaints(changed("bundles.shop.includes", ["cor"]), given) == {
-        "bundles.shop.includes": "cor is not a bundle of catalogue.yaml did you mean 'core'?"
-    }
-    assert complaints(changed("bundles.shop.services", ["order"]), given) == {
-        "bundles.shop.services": "order is not a service of catalogue.yaml did you mean 'orders'?"
-    }
+@pytest.mark.parametrize(
+    ("path", "wrong", "meant"),
+    [
+        ("bundles.shop.includes", ["cor"], "core"),
+        ("bundles.shop.services", ["order"], "orders"),
+        ("services.printer.depends_on", {"papper": "started"}, "paper"),
+        ("services.orders.calls", ["cash"], "cache"),
+        ("services.orders.databases", ["sale"], "sales"),
+        ("services.paper.secrets", ["shop-kee"], "shop-key"),
+        ("services.paper.segment", "celar", "cellar"),
+        ("gateway.routes.orders-route.service", "oders", "orders"),
+        ("mcp.endpoints.press.service", "printr", "printer"),
+    ],
+)
+def test_a_name_that_the_catalogue_does_not_have_is_a_problem_in_every_stack(
+    path: str, wrong: object, meant: str
+) -> None:
+    name = next(iter(wrong)) if isinstance(wrong, (dict, list)) else wrong
+    assert complaints(changed(path, wrong))[path] == f"{name}; is not in catalogue.yaml; did you mean '{meant}'?"
+
+
+@pytest.mark.req("C1.3")
+def test_a_topic_of_somebody_unknown_is_a_problem_in_every_stack() -> None:
+    found = complaints(changed("messaging.clients", ["office", "til"]))
+    assert found == {"messaging.topics.0": "till; is not in catalogue.yaml; did you mean 'til'?"}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("services.lonely", "a service; comes with no bundle; add it to one, or no stack can have it"),
+        ("postgres.databases.left", "an entry; is used by no service; name it in services.<name>.databases"),
+        ("secrets.entries.left", "an entry; is used by no service; name it in services.<name>.secrets"),
+    ],
+)
+def test_what_no_stack_could_have_is_a_problem_in_every_stack(path: str, text: str) -> None:
+    assert complaints(changed(path, {})) == {path: text}
 
 
 def test_a_difference_to_a_service_that_no_bundle_brings_is_refused() -> None:
-    found = complaints(CATALOGUE, {"selected_bundles": ["shop"], "services": {"reports": {"replicas": 3}, "own": {}}})
+    found = complaints(CATALOGUE, selected_bundles=["shop"], services={"reports": {"replicas": 3}, "own": {}})
     assert list(found) == ["services.reports"]
     assert "select a bundle that has it" in found["services.reports"]
