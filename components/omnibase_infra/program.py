@@ -23,6 +23,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_catalogue,
     read_stack_file,
     required_images,
     resolve_images,
@@ -92,7 +93,8 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     imported = _imported()
     path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
     file = read_stack_file(path, stack) if path.exists() else None
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
+    values, catalogue = engine_values(_engine_config()), read_catalogue(root, stack)
+    loaded: Loaded = load(stack, values, environ, _secret_keys(), imported, file=file, catalogue=catalogue)
     config = loaded.config
     return PlatformArgs(
         stack=stack,

@@ -74,10 +74,9 @@ def check(catalogue: _Entries) -> Iterator[Finding]:
         for name in entries:
             yield from _dangling(f"{'.'.join(path)}.{name}.service", _mapping(entries, name).get("service"), services)
     messaging = _mapping(catalogue, "messaging")
-    for number, topic in enumerate(_list(messaging.get("topics"))):
-        yield from _dangling(
-            f"messaging.topics.{number}", _parties(topic), {*services, *_names(messaging.get("clients"))}
-        )
+    parties = {*services, *_names(messaging.get("clients"))}
+    for name in _mapping(messaging, "topics"):
+        yield from _dangling(f"messaging.topics.{name}", _parties(_at(messaging, ("topics", name))), parties)
 
 
 def check_selection(catalogue: _Entries, values: _Entries) -> Iterator[Finding]:
@@ -133,11 +132,12 @@ def _with_topics(values: dict[str, Any], services: _Entries) -> dict[str, Any]:
     """Topics that a deployed service writes, or reads from a client outside; and the clients that these topics name."""
     messaging = _mapping(values, "messaging")
     outside = _names(messaging.get("clients"))
-    reduced = [_reduced(topic, {*services, *outside}) for topic in _list(messaging.get("topics"))]
-    kept = [topic for topic in reduced if topic["publishers"] and not set(services).isdisjoint(_parties(topic))]
+    topics = _mapping(messaging, "topics")
+    reduced = {name: _reduced(_mapping(topics, name), {*services, *outside}) for name in topics}
+    kept = {name: topic for name, topic in reduced.items() if _is_used(topic, services)}
     if not kept:
         return {key: value for key, value in values.items() if key != "messaging"}
-    named = {party for topic in kept for party in _parties(topic)}
+    named = {party for topic in kept.values() for party in _parties(topic)}
     clients = [name for name in outside if name in named]
     return {**values, "messaging": {**messaging, "clients": clients, "topics": kept}}
 
@@ -147,6 +147,10 @@ def _reduced(topic: _Entries, present: Collection[str]) -> dict[str, Any]:
     publishers = [name for name in _names(topic.get("publishers")) if name in present]
     readers = {name: how for name, how in _mapping(topic, "consumers").items() if name in present}
     return {**topic, "publishers": publishers, "consumers": readers}
+
+
+def _is_used(topic: _Entries, services: _Entries) -> bool:
+    return bool(topic["publishers"]) and not set(services).isdisjoint(_parties(topic))
 
 
 def _parties(topic: _Entries) -> list[str]:
@@ -191,11 +195,6 @@ def _at(values: _Entries, path: tuple[str, ...]) -> _Entries:
 def _mapping(values: _Entries, key: str) -> _Entries:
     found = values.get(key)
     return found if isinstance(found, Mapping) else {}
-
-
-def _list(value: object) -> list[_Entries]:
-    """The mappings of a list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _names(value: object) -> list[str]:

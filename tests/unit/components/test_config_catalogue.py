@@ -39,10 +39,10 @@ CATALOGUE: dict[str, Any] = {
     "objectives": {"targets": {"orders-answer": {"service": "orders"}, "paper-lasts": {"service": "paper"}}},
     "messaging": {
         "clients": ["till", "office"],
-        "topics": [
-            {"name": "ordered", "publishers": ["orders", "till"], "consumers": {"reports": {}, "invoices": {}}},
-            {"name": "printed", "publishers": ["printer", "office"], "consumers": {"paper": {}}},
-        ],
+        "topics": {
+            "ordered": {"publishers": ["orders", "till"], "consumers": {"reports": {}, "invoices": {}}},
+            "printed": {"publishers": ["printer", "office"], "consumers": {"paper": {}}},
+        },
     },
 }
 
@@ -100,16 +100,15 @@ def test_databases_secrets_and_routes_come_with_the_services_that_use_them_only(
 def test_a_topic_comes_with_its_publisher_and_is_read_by_deployed_services_only() -> None:
     assert selected("shop")["messaging"] == {
         "clients": ["till"],
-        "topics": [{"name": "ordered", "publishers": ["orders", "till"], "consumers": {}}],
+        "topics": {"ordered": {"publishers": ["orders", "till"], "consumers": {}}},
     }
-    (topic,) = selected("everything")["messaging"]["topics"]
-    assert list(topic["consumers"]) == ["reports"]
+    assert list(selected("everything")["messaging"]["topics"]["ordered"]["consumers"]) == ["reports"]
 
 
 def test_a_topic_of_a_client_outside_comes_with_a_service_that_reads_it() -> None:
-    (ordered, printed) = selected("alone")["messaging"]["topics"]
-    assert ordered["publishers"] == ["till"]
-    assert printed["publishers"] == ["printer", "office"]
+    topics = selected("alone")["messaging"]["topics"]
+    assert topics["ordered"]["publishers"] == ["till"]
+    assert topics["printed"]["publishers"] == ["printer", "office"]
     assert selected("alone")["messaging"]["clients"] == ["till", "office"]
 
 
@@ -186,7 +185,7 @@ def test_a_name_that_the_catalogue_does_not_have_is_a_problem_in_every_stack(
 @pytest.mark.req("C1.3")
 def test_a_topic_of_somebody_unknown_is_a_problem_in_every_stack() -> None:
     found = complaints(changed("messaging.clients", ["office", "til"]))
-    assert found == {"messaging.topics.0": "till; is not in catalogue.yaml; did you mean 'til'?"}
+    assert found == {"messaging.topics.ordered": "till; is not in catalogue.yaml; did you mean 'til'?"}
 
 
 @pytest.mark.parametrize(
