@@ -41,7 +41,11 @@ def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> 
     Raises:
         ConfigError: as `load`; also with everything that is wrong with the file as YAML.
     """
-    file = read_stack_file(directory / f"Pulumi.{stack}.yaml", stack)
+    return load_file(read_stack_file(directory / f"Pulumi.{stack}.yaml", stack), stack, environ)
+
+
+def load_file(file: StackFile, stack: str, environ: Mapping[str, str]) -> Loaded:
+    """The same from a file that was read already, or that is about to be written; see `load`."""
     return load(stack, file.values, environ, imported=file.imported, file=file)
 
 
