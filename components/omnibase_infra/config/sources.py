@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from omnibase_infra.config.capabilities import CAPABILITIES
-from omnibase_infra.config.defaults import TIER_DEFAULTS
+from omnibase_infra.config.defaults import TIER_DEFAULTS, service_defaults
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import Problem, repeated
 from omnibase_infra.config.stack_file import PROJECT
@@ -79,10 +78,12 @@ def all_defaults(environment: Environment) -> dict[str, Any]:
 def tier_defaults(environment: Environment, stack_values: Mapping[str, Any]) -> dict[str, Any]:
     """The environment's defaults, with those of `services.*` given to each service that the stack names."""
     defaults = json.loads(json.dumps(all_defaults(environment)))
-    each = defaults.pop("services", {}).get("*", {})
+    del defaults["services"]
     services = stack_values.get("services")
     if isinstance(services, dict):
-        defaults["services"] = {str(name): {"image": str(name), **deepcopy(each)} for name in services}
+        defaults["services"] = {
+            str(name): service_defaults(environment, str(name), service) for name, service in services.items()
+        }
     return dict(defaults)
 
 
