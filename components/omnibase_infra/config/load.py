@@ -47,7 +47,13 @@ def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> 
         ConfigError: as `load`; also with everything that is wrong with the files as YAML.
     """
     file = read_stack_file(directory / f"Pulumi.{stack}.yaml", stack)
-    catalogue = read_catalogue(directory, stack)
+    return load_file(file, stack, environ, read_catalogue(directory, stack))
+
+
+def load_file(
+    file: StackFile, stack: str, environ: Mapping[str, str], catalogue: Catalogue = NO_CATALOGUE
+) -> Loaded:
+    """The same from files that were read already, or that are about to be written; see `load`."""
     return load(stack, file.values, environ, imported=file.imported, file=file, catalogue=catalogue)
 
 
