@@ -100,11 +100,13 @@ class HardenedWorkloadArgs(TypedDict):
     """Reference with digest, `registry/name:tag@sha256:...`."""
     memory_mib: int
     """Memory limit of the container, MiB, and its request unless `memory_request_mib` says less."""
+    layer: NotRequired[str]
+    """What it is for (runtime, observability, ...); label `omnibase.io/layer` of workload and pods."""
     kind: NotRequired[str]
     """Deployment (default), StatefulSet, Job or CronJob."""
     port: NotRequired[int]
-    """Main port, >= 1024: a Service on the same port is made. Deployment and StatefulSet need it unless every probe is
-    a command."""
+    """HTTP port, >= 1024, which the pods serve and a Service of the same number. Deployment and StatefulSet need it
+    unless every probe names another port or is a command."""
     more_ports: NotRequired[dict[str, int]]
     """Name (at most 15 characters) -> further port, >= 1024, of pods and Service."""
     replicas: NotRequired[int]

@@ -65,10 +65,8 @@ def _kind(args: HardenedWorkloadArgs) -> list[str]:
     if kind not in KINDS:
         return [f"kind={kind!r} must be one of {', '.join(KINDS)}"]
     found = []
-    if kind in LONG_RUNNING and "port" not in args and not _asked_by_command(args):
-        found.append(
-            f"port is required for a {kind}, unless `live` and `ready` are commands: nothing could ask the pods"
-        )
+    if kind in LONG_RUNNING and "port" not in args and not _asked_without_port(args):
+        found.append(f"port is required for a {kind}, unless every probe names one or is a command")
     if kind == "CronJob" and not _CRON.match(args.get("schedule", "")):
         found.append(f"schedule={args.get('schedule', '')!r} must be five cron fields, for example '0 3 * * *'")
     if kind != "CronJob" and "schedule" in args:
@@ -166,8 +164,10 @@ def _ports(args: HardenedWorkloadArgs) -> list[str]:
     return found
 
 
-def _asked_by_command(args: HardenedWorkloadArgs) -> bool:
-    return all("command" in probe for probe in (args.get("live", LIVE), args.get("ready", READY)))
+def _asked_without_port(args: HardenedWorkloadArgs) -> bool:
+    live = args.get("live", LIVE)
+    probes = (live, args.get("ready", READY), args.get("start", live))
+    return all("command" in probe or "port" in probe for probe in probes)
 
 
 def _probes(args: HardenedWorkloadArgs) -> list[str]:

@@ -21,6 +21,8 @@ def workload(name: str, args: HardenedWorkloadArgs) -> Manifest:
     """The Deployment, StatefulSet, Job or CronJob."""
     kind = args.get("kind", "Deployment")
     found = labels(name, "service", args["environment"])
+    if "layer" in args:
+        found["omnibase.io/layer"] = args["layer"]
     template = pod_template(name, args, found)
     spec: Manifest
     if kind == "Deployment":
