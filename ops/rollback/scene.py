@@ -178,11 +178,9 @@ class Scene:
         kubectl, found = Kubectl.of(self.paths, self.stack), []
         for pod in live.pods():
             service = self.config.services[str(pod["metadata"]["labels"]["app.kubernetes.io/name"])]
-            path, inside = (
-                (service.health.path, service.port_of(service.health.port)) if service.health else (None, None)
-            )
-            if path is None or inside is None:  # it has no HTTP; its own check is what Kubernetes shows
+            if service.http_check is None:  # its own check is what Kubernetes shows
                 continue
+            inside, path = service.http_check
             try:
                 with kubectl.forwarded(live.namespace, name_of(pod), inside) as port:
                     status = _status(port, path)

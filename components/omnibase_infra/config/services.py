@@ -203,6 +203,14 @@ class ServiceConfig(Section):
         return self.ports.get(HTTP) or (next(iter(self.ports.values())) if len(self.ports) == 1 else None)
 
     @property
+    def http_check(self) -> tuple[int, str] | None:
+        """Port and path that answer 200 when it can take work; None where that is asked in another way."""
+        if self.health is None or self.health.path is None:
+            return None
+        port = self.port_of(self.health.port)
+        return None if port is None else (port, self.health.path)
+
+    @property
     def requested_memory_mib(self) -> int:
         """Memory request of a pod, in MiB."""
         return self.memory_request_mib or self.memory_mib
