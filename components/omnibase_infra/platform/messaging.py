@@ -80,7 +80,7 @@ def connect_messages(args: HardenedWorkloadArgs, prefix: str, service: str, bus:
 
 
 def _client(room: Room, name: str) -> ClientArgs:
-    if name in room.config.services:
+    if name in room.services:
         own, *others = room.instances(name)
         return {"name": name, "party": own, "others": others} if others else {"name": name, "party": own}
     return {"name": name}

@@ -22,7 +22,7 @@ def make_secrets(room: Room) -> SecretSet | None:
         "environment": room.tier,
         "entries": {key: _entry(room, key, entry) for key, entry in settings.entries.items()},
         "consumers": {
-            name: {"keys": list(service.secrets)} for name, service in room.config.services.items() if service.secrets
+            name: {"keys": list(service.secrets)} for name, service in room.services.items() if service.secrets
         },
     }
     if settings.store:
@@ -33,7 +33,7 @@ def make_secrets(room: Room) -> SecretSet | None:
 def give_secrets(room: Room, args: HardenedWorkloadArgs, service: str, prefix: str, made: SecretSet | None) -> None:
     """Mount what a service's settings name, with a variable `<PREFIX>_<KEY>_FILE` for each file."""
     settings = room.config.secrets
-    wanted = room.config.services[service].secrets
+    wanted = room.services[service].secrets
     external = [key for key in wanted if settings.entries[key].source == "external"]
     own = [key for key in wanted if key not in external]
     if made is None or not wanted:
