@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omnibase_infra.config import ConfigError, load_file, parse_stack_file
+from omnibase_infra.config import ConfigError, load_file, parse_stack_file, read_catalogue
 from omnibase_infra.config.stack_file import PROJECT
 from omnibase_infra.config.yaml_file import read_yaml
 
@@ -49,7 +49,8 @@ def checked(stack: str, text: str, file: Path, environ: Mapping[str, str] = os.e
         InputError: with all problems; nothing was written.
     """
     try:
-        load_file(parse_stack_file(text.encode("utf-8"), file.name, stack), stack, environ)
+        content = parse_stack_file(text.encode("utf-8"), file.name, stack)
+        load_file(content, stack, environ, read_catalogue(file.parent, stack))
     except ConfigError as error:
         raise InputError(str(error), hint=f"nothing was written; {file.name} is as it was") from error
 
