@@ -12,8 +12,10 @@ from omnibase_infra.config.certificates import CertificatesConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.gateway import GatewayConfig
 from omnibase_infra.config.logging import LoggingConfig
+from omnibase_infra.config.mcp import McpConfig
 from omnibase_infra.config.messaging import MessagingConfig
 from omnibase_infra.config.monitoring import MonitoringConfig
+from omnibase_infra.config.responders import RespondersConfig
 from omnibase_infra.config.rollout import FaultsConfig, RolloutConfig
 from omnibase_infra.config.secrets import SecretsConfig
 from omnibase_infra.config.section import (
@@ -213,5 +215,9 @@ class StackConfig(Section):
     """The environment's own certificate authority and what it signs."""
     messaging: MessagingConfig
     """The message bus, and who may publish and read which topic."""
+    mcp: McpConfig
+    """MCP endpoints of the stack and outside."""
+    responders: RespondersConfig = RespondersConfig()
+    """Which model answers what, and where it is."""
     allowed_overrides: list[str] = []
     """Key paths that `OMNIBASE__...` variables may change in prod."""

@@ -11,7 +11,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omnibase_infra.config.capabilities import CAPABILITIES, Demand, Finding, capability_demands, capability_images
+from omnibase_infra.config.capabilities import (
+    CAPABILITIES,
+    Demand,
+    Finding,
+    capability_demands,
+    capability_images,
+    capability_secrets,
+)
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.model import (
@@ -39,6 +46,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[Finding]:
         if all(name in sections for name in needed):
             yield from rule(*(sections[name] for name in needed))
     yield from _capability_images(sections)
+    yield from _capability_secrets(sections)
     yield from _quota(sections)
 
 
@@ -135,6 +143,16 @@ def _capability_images(sections: Mapping[str, Any]) -> Iterator[Finding]:
         return
     for image in sorted(capability_images(sections) - set(images.references)):
         yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
+
+
+def _capability_secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    secrets = sections.get("secrets")
+    if secrets is None:
+        return
+    known = secrets.entries if secrets.enabled else {}
+    for path, key in capability_secrets(sections):
+        if key not in known:
+            yield path, key, "is not among secrets.entries", nearest(key, known)
 
 
 def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Finding]:
