@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omnibase_infra.config.agents import AGENTS
+from omnibase_infra.config.backup import BACKUP
 from omnibase_infra.config.capability import Capability, Demand, Finding, Rule, SecretUse
 from omnibase_infra.config.certificates import CERTIFICATES
 from omnibase_infra.config.gateway import GATEWAY
@@ -13,8 +14,11 @@ from omnibase_infra.config.logging import LOGGING
 from omnibase_infra.config.mcp import MCP
 from omnibase_infra.config.messaging import MESSAGING
 from omnibase_infra.config.monitoring import MONITORING
+from omnibase_infra.config.objectives import OBJECTIVES
 from omnibase_infra.config.responder_rules import RESPONDERS
+from omnibase_infra.config.rotation import ROTATION
 from omnibase_infra.config.secrets import SECRETS
+from omnibase_infra.config.security import SECURITY
 
 __all__ = [
     "CAPABILITIES",
@@ -29,14 +33,18 @@ __all__ = [
 
 CAPABILITIES: tuple[Capability, ...] = (
     AGENTS,
+    BACKUP,
     CERTIFICATES,
     GATEWAY,
     LOGGING,
     MCP,
     MESSAGING,
     MONITORING,
+    OBJECTIVES,
     RESPONDERS,
+    ROTATION,
     SECRETS,
+    SECURITY,
 )
 
 

@@ -263,8 +263,8 @@ def _guards(path: str, environment: Environment, endpoint: McpEndpointConfig) ->
         hint = "it runs whatever lies in a directory"
         yield f"{path}.server.dev_mode", "true", f"must be false in {environment}", hint
     if server and bool(server.contracts_dir) != server.dev_mode:
-        received, hint = server.contracts_dir or "nothing", "set both or none"
-        yield f"{path}.server.contracts_dir", received, "belongs to dev_mode, and dev_mode needs it", hint
+        directory, hint = str(server.contracts_dir or "nothing"), "set both or none"
+        yield f"{path}.server.contracts_dir", directory, "belongs to dev_mode, and dev_mode needs it", hint
 
 
 def _served(mcp: McpConfig, services: Mapping[str, Any]) -> Iterator[Finding]:
