@@ -96,10 +96,16 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
         config=config,
         images=_images(config, required_images(config), environ),
         vendor=str(_vendor(environ)),
-        migrations=read_migrations(root / config.postgres.database.migrations),
+        migrations=_migrations(root, config),
         overrides=loaded.overrides,
         imported={key: pulumi.Output.secret(imported[key].text) for key in imports(config.secrets)},
     )
+
+
+def _migrations(root: Path, config: StackConfig) -> dict[str, str]:
+    """Files of the first database."""
+    settings = config.postgres.databases[config.postgres.first].migrations
+    return read_migrations(root / settings.directory) if settings else {}
 
 
 def _imported() -> dict[str, ImportedValue]:

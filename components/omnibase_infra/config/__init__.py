@@ -1,26 +1,28 @@
 """Typed settings of a stack: read, merged, checked; knows nothing of Pulumi resources."""
 
+from omnibase_infra.config.bundles import BundleConfig
+from omnibase_infra.config.databases import (
+    DatabaseConfig,
+    MigrationsConfig,
+    OperatorConfig,
+    PoolerConfig,
+    PostgresConfig,
+)
 from omnibase_infra.config.environments import ALIASES, Environment, parse_environment
 from omnibase_infra.config.errors import ConfigError, Problem
 from omnibase_infra.config.images import ImagesError, lock_exists, resolve_images, unbuilt_images
 from omnibase_infra.config.load import Loaded, load, load_stack_file
 from omnibase_infra.config.messaging import ConsumerConfig, MessagingConfig, TopicConfig
-from omnibase_infra.config.model import (
-    ClusterConfig,
-    DatabaseConfig,
-    ImagesConfig,
-    OperatorConfig,
-    PoolerConfig,
-    PostgresConfig,
-    ServiceConfig,
-    StackConfig,
-)
+from omnibase_infra.config.model import CapacityConfig, ClusterConfig, ImagesConfig, StackConfig
 from omnibase_infra.config.rules import required_images
 from omnibase_infra.config.section import QuotaConfig
+from omnibase_infra.config.services import ServiceConfig
 from omnibase_infra.config.sources import engine_values
 
 __all__ = [
     "ALIASES",
+    "BundleConfig",
+    "CapacityConfig",
     "ClusterConfig",
     "ConfigError",
     "ConsumerConfig",
@@ -30,6 +32,7 @@ __all__ = [
     "ImagesError",
     "Loaded",
     "MessagingConfig",
+    "MigrationsConfig",
     "OperatorConfig",
     "PoolerConfig",
     "PostgresConfig",

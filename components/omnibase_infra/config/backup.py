@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -10,16 +11,16 @@ from omnibase_infra.config.capability import Capability, Finding, SecretUse
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.units import Cron, Date, Duration, Unit, Url, between
+from omnibase_infra.config.units import Cron, Date, Duration, Form, Url, between
 from omnibase_infra.waiver import today
 
-
-class Bucket(Unit):
-    """A place in an object store."""
-
-    __slots__ = ()
-    PATTERN = "s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*"
-    ALLOWED = "a bucket with or without a prefix such as s3://omnibase-backups/prod"
+Bucket = Annotated[
+    str,
+    Form(
+        "s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*",
+        "a bucket with or without a prefix such as s3://omnibase-backups/prod",
+    ),
+]
 
 
 class BackupTargetConfig(Section):
@@ -88,7 +89,7 @@ def _proven(environment: Environment, backup: BackupConfig) -> Iterator[Finding]
     day = backup.restored_on
     if day is None:
         return
-    age = (today() - day.day).days
+    age = (today() - datetime.date.fromisoformat(day)).days
     if age < 0:
         yield "backup.restored_on", day, f"must not be after today, {today()}", "write the day of the last proof"
     if environment is Environment.PROD and backup.enabled and age * 86_400 > backup.restore_every.seconds:

@@ -79,7 +79,7 @@ class McpEndpointConfig(Section):
     """A service of this stack that serves it; its address is filled in when it is deployed."""
     port: Port | None = None
     """Port of that service, default its HTTP port; only with `service`."""
-    path: HttpPath = HttpPath("/mcp")
+    path: HttpPath = "/mcp"
     """Path of the endpoint; only with `service`, a `url` has its own."""
     url: Url | None = None
     """Address of an endpoint outside of this stack; https in staging and prod."""
@@ -99,7 +99,7 @@ class McpEndpointConfig(Section):
     """Tool -> how long a call of it may take; at most the endpoint's own."""
     retries: Annotated[int, Field(ge=0, le=10)] | None = None
     """Further tries of a call that did not reach it; default `mcp.retries`."""
-    health_path: HttpPath = HttpPath("/health")
+    health_path: HttpPath = "/health"
     """Path that says whether it is well; not for `stdio`."""
     max_tools: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Tools that callers take from it."""
@@ -128,7 +128,7 @@ class McpConfig(Section):
 
     def port(self, endpoint: McpEndpointConfig, services: Mapping[str, Any]) -> int:
         """Port of an endpoint that is a service."""
-        return endpoint.port or int(services[str(endpoint.service)].port)
+        return int(endpoint.port or services[str(endpoint.service)].http_port or 0)
 
     def reached(self, services: Mapping[str, Any]) -> list[Reached]:
         """What a reader of the document calls, each once, sorted."""
@@ -277,11 +277,14 @@ def _served(mcp: McpConfig, services: Mapping[str, Any]) -> Iterator[Finding]:
         if service not in services:
             yield f"{path}.service", service, "is not a service of this stack", nearest(service, services)
             continue
-        ports = [int(services[service].port)]
-        port = mcp.port(endpoint, services)
+        ports, port = services[service].ports.values(), mcp.port(endpoint, services)
         if port not in ports:
-            known = ", ".join(str(each) for each in ports)
-            yield f"{path}.port", str(port), f"is no port of service '{service}' ({known})", "declare it there"
+            known = ", ".join(str(each) for each in ports) or "it has none"
+            received, hint = str(endpoint.port or "nothing"), "declare it there"
+            yield f"{path}.port", received, f"is no port of service '{service}' ({known})", hint
+        if endpoint.auth and endpoint.auth.secret not in services[service].secrets:
+            allowed, hint = f"is not given to service '{service}', which checks it", f"add it to services.{service}"
+            yield f"{path}.auth.secret", endpoint.auth.secret, allowed, f"{hint}.secrets"
         other = places.setdefault((service, port, endpoint.path), name)
         if other != name:
             allowed = f"is taken: endpoint '{other}' is at {service}:{port}{endpoint.path} too"

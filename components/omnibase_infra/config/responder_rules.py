@@ -162,8 +162,12 @@ def _outside(path: str, url: Url, chain: RespondersConfig) -> Iterator[Finding]:
 
 def _services(chain: RespondersConfig, services: Mapping[str, Any]) -> Iterator[Finding]:
     for name, backend in chain.backends.items():
-        named = [backend.service] if backend.service else []
-        yield from _unknown(f"responders.backends.{name}.service", named, services, "a service of this stack")
+        path, service = f"responders.backends.{name}.service", backend.service
+        if service is None:
+            continue
+        yield from _unknown(path, [service], services, "a service of this stack")
+        if service in services and services[service].http_port is None:
+            yield path, service, "has no port of requests", "name it http among its ports"
 
 
 def _started(chain: RespondersConfig) -> Iterator[Finding]:

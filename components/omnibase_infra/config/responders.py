@@ -16,7 +16,7 @@ from omnibase_infra.config.addresses import Reached, outside, service_url
 from omnibase_infra.config.capability import SecretUse
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.units import Cidr, Duration, EnvName, HostName, HttpPath, Label, Port, Unit, Url, between
+from omnibase_infra.config.units import Cidr, Duration, EnvName, Form, HostName, HttpPath, Label, Port, Url, between
 
 if TYPE_CHECKING:
     from omnibase_infra.config.model import StackConfig
@@ -26,32 +26,29 @@ _USD = Annotated[float, Field(gt=0, le=1000)]
 Tokens = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
-class Host(Unit):
-    """A full DNS name or an IPv4 address."""
-
-    __slots__ = ()
-    PATTERN = rf"{HostName.PATTERN}|[0-9]{{1,3}}(\.[0-9]{{1,3}}){{3}}"
-    ALLOWED = "a full DNS name or an IPv4 address, for example 192.0.2.20"
-
-    def _check(self) -> None:
-        if self[-1].isdigit():
-            ipaddress.IPv4Address(str(self))
+def _host(text: str) -> str:
+    return str(ipaddress.IPv4Address(text)) if text[-1].isdigit() else text
 
 
-class ResponderId(Unit):
-    """Name of a model, backend or slot."""
-
-    __slots__ = ()
-    PATTERN = "[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9])?"
-    ALLOWED = "a name of at most 128 lower-case letters, digits, '_' and '-' such as qwen-14b"
-
-
-class RuleId(Unit):
-    """A UUID."""
-
-    __slots__ = ()
-    PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    ALLOWED = "a UUID such as 0b54d0a6-6f6e-4a52-9d5c-2f6d1c1f6a10"
+Host = Annotated[
+    str,
+    Form(
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a full DNS name or an IPv4 address such as 192.0.2.20",
+        _host,
+    ),
+]
+ResponderId = Annotated[
+    str,
+    Form(
+        "[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9])?",
+        "a name of at most 128 lower-case letters, digits, '_' and '-' such as qwen-14b",
+    ),
+]
+"""Name of a model, backend or slot."""
+RuleId = Annotated[
+    str, Form("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID such as 0b54d0a6-6f6e-4a52-9d5c-2f6d1c1f6a10")
+]
 
 
 class ResponderRequestConfig(Section):
@@ -129,7 +126,7 @@ class ResponderBackendConfig(Section):
     """A slot of `responders.slots`, which must be running."""
     service: Label | None = None
     """A service of this stack; its address is filled in when it is deployed."""
-    path: HttpPath = HttpPath("/v1/chat/completions")
+    path: HttpPath = "/v1/chat/completions"
     """Path of that service."""
     command: list[str] = []
     """Program with arguments that the caller starts in its own pod."""
@@ -176,7 +173,7 @@ class ResponderSlotConfig(Section):
     """Its port."""
     scheme: Literal["http", "https"] = "http"
     """How it is called; http only for addresses of `egress.cidrs`."""
-    path: HttpPath = HttpPath("/v1/chat/completions")
+    path: HttpPath = "/v1/chat/completions"
     """Path of its completions."""
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """Model that runs there, for example Qwen/Qwen3-14B."""
@@ -265,10 +262,10 @@ class RespondersConfig(Section):
         for backend in self.backends.values():
             place = self.place(backend)
             if backend.service is not None:
-                found.add(Reached(service=backend.service, port=int(services[backend.service].port)))
+                found.add(Reached(service=backend.service, port=_port(services[backend.service])))
             elif place is not None:
-                networks = self.egress.hosts.get(HostName(place.host))
-                found.add(outside(place, networks or [Cidr(f"{place.host}/32")]))
+                networks = self.egress.hosts.get(place.host)
+                found.add(outside(place, networks or [f"{place.host}/32"]))
         return sorted(found)
 
     def secrets(self) -> Sequence[SecretUse]:
@@ -278,6 +275,11 @@ class RespondersConfig(Section):
             for name, backend in self.backends.items()
             if backend.secret is not None
         ]
+
+
+def _port(service: Any) -> int:  # noqa: ANN401 -- a service of another section
+    """Port of requests of a service that was checked to have one."""
+    return int(service.http_port or 0)
 
 
 def responder_document(config: StackConfig, addresses: Mapping[str, str]) -> dict[str, Any]:
@@ -329,7 +331,7 @@ def _backend(
     chain = config.responders
     url = chain.place(backend)
     if backend.service is not None:
-        who, port = f"responders.backends.{name}.service", int(config.services[backend.service].port)
+        who, port = f"responders.backends.{name}.service", _port(config.services[backend.service])
         url = Url.parse(service_url(who, backend.service, port, backend.path, addresses))
     found = {
         **({"command": list(backend.command)} if backend.command else {"url": str(url)}),

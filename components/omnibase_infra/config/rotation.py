@@ -76,7 +76,7 @@ def due_times(
 
 
 def _seconds(day: Date) -> int:
-    return int(datetime.datetime.combine(day.day, datetime.time(), tzinfo=datetime.UTC).timestamp())
+    return int(datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.UTC).timestamp())
 
 
 def _held(secrets: SecretsConfig, gateway: GatewayConfig, messaging: MessagingConfig) -> dict[str, dict[str, str]]:
@@ -102,7 +102,7 @@ def _watched(environment: Environment, rotation: RotationConfig) -> Iterator[Fin
     for kind in ("secrets", "clients"):
         days |= {f"made.{kind}.{name}": day for name, day in getattr(rotation.made, kind).items()}
     for path, day in days.items():
-        if day is not None and day.day > today():
+        if day is not None and datetime.date.fromisoformat(day) > today():
             yield f"rotation.{path}", day, f"must not be after today, {today()}", "write the day on which it was made"
 
 

@@ -12,7 +12,7 @@ from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.units import Cidr, Duration, Label, Percentage, Unit, Url, between
+from omnibase_infra.config.units import Cidr, Duration, Form, Label, Percentage, Url, between, is_everywhere
 
 if TYPE_CHECKING:
     from omnibase_infra.config.model import StackConfig
@@ -26,12 +26,14 @@ HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,1000}$")]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class Origin(Unit):
-    """Scheme, host and port of a page that may call: no path, and `*` only as the whole text."""
-
-    __slots__ = ()
-    PATTERN = r"\*|https?://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?"
-    ALLOWED = "an origin without path such as https://app.example.test"
+Origin = Annotated[
+    str,
+    Form(
+        r"\*|https?://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?",
+        "an origin without path such as https://app.example.test",
+    ),
+]
+"""Scheme, host and port of a page; `*` only as the whole text."""
 
 
 class CorsConfig(Section):
@@ -281,7 +283,7 @@ def _programs(environment: Environment, security: SecurityConfig) -> Iterator[Fi
         yield "security.limits.lockout.length", lockout.length, allowed, "it would end before its reason does"
     for name, hook in security.webhooks.items():
         for number, network in enumerate(hook.cidrs):
-            if network.everywhere and environment is Environment.PROD:
+            if is_everywhere(network) and environment is Environment.PROD:
                 hint = "name the networks that the source publishes"
                 yield f"security.webhooks.{name}.cidrs.{number}", network, "must not be everything in prod", hint
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from omnibase_infra.config.capabilities import CAPABILITIES
-from omnibase_infra.config.defaults import TIER_DEFAULTS
+from omnibase_infra.config.defaults import TIER_DEFAULTS, service_defaults
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import ConfigError, Problem
 
@@ -91,10 +90,12 @@ def all_defaults(environment: Environment) -> dict[str, Any]:
 def tier_defaults(environment: Environment, stack_values: Mapping[str, Any]) -> dict[str, Any]:
     """The environment's defaults, with those of `services.*` given to each service that the stack names."""
     defaults = json.loads(json.dumps(all_defaults(environment)))
-    each = defaults.pop("services", {}).get("*", {})
+    del defaults["services"]
     services = stack_values.get("services")
     if isinstance(services, dict):
-        defaults["services"] = {str(name): {"image": str(name), **deepcopy(each)} for name in services}
+        defaults["services"] = {
+            str(name): service_defaults(environment, str(name), service) for name, service in services.items()
+        }
     return dict(defaults)
 
 

@@ -106,7 +106,7 @@ def test_an_endpoint_is_at_exactly_one_place(endpoint: dict[str, Any], received:
         ),
         (
             ".auth.secret",
-            {**OWN, "auth": {"secret": "receipt-kei"}},
+            {**OUTSIDE, "auth": {"secret": "receipt-kei"}},
             "receipt-kei: is not among secrets.entries; did you mean 'receipt-key'?",
         ),
         (
@@ -137,6 +137,26 @@ def test_an_endpoint_is_at_exactly_one_place(endpoint: dict[str, Any], received:
 )
 def test_an_endpoint_that_cannot_work_is_refused_in_words(path: str, endpoint: dict[str, Any], said: str) -> None:
     assert problem(path, endpoint) == said
+
+
+@pytest.mark.req("C1.4", "P12")
+def test_the_service_behind_an_endpoint_has_the_key_to_check_callers_with() -> None:
+    at = "mcp.endpoints.tools.auth.secret"
+    text = complaint(
+        "dev",
+        at,
+        mcp__endpoints={"tools": {**OWN, "auth": {"secret": "tools-key"}}},
+        **{"secrets__entries__tools-key": {"source": "generated"}},
+    )
+    said = "is not given to service 'reference', which checks it; add it to services.reference.secrets"
+    assert text == f"Pulumi.dev.yaml: {at} = tools-key: {said}"
+
+
+def test_the_service_behind_an_endpoint_has_a_port() -> None:
+    worker = {"image": "reference", "health": {"command": ["/bin/true"]}}
+    at = "mcp.endpoints.tools.port"
+    text = complaint("dev", at, mcp__endpoints={"tools": {"service": "worker"}}, services__worker=worker)
+    assert text == f"Pulumi.dev.yaml: {at} = nothing: is no port of service 'worker' (it has none); declare it there"
 
 
 @pytest.mark.req("P4")
@@ -173,7 +193,7 @@ def test_dev_mode_stays_in_dev(stack: str) -> None:
         ("timeout", 30, "should be a valid string"),
         ("retries", 11, "should be less than or equal to 10"),
         ("port", 65_536, "should be less than or equal to 65535"),
-        ("path", "mcp", "must be a path such as /health"),
+        ("path", "mcp", "must be the path of a request such as /health"),
         ("url", "mcp.example.test", "must be an address such as https://llm.example.test/v1"),
         ("url", "https://user:word@mcp.example.test/mcp", "without user and password"),
         ("cidrs", ["192.0.2.0/33"], "must be a network in CIDR form"),

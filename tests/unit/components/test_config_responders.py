@@ -286,6 +286,13 @@ def test_a_value_of_the_wrong_kind_is_refused_at_its_field(path: str, changes: d
     assert said in problem(path, **changes)
 
 
+def test_a_backend_that_is_a_service_takes_requests() -> None:
+    worker = {"image": "reference", "health": {"command": ["/bin/true"]}}
+    at = "responders.backends.inside.service"
+    text = complaint("dev", at, responders=chain(backends__inside__service="worker"), services__worker=worker)
+    assert text == f"Pulumi.dev.yaml: {at} = worker: has no port of requests; name it http among its ports"
+
+
 def test_parts_of_a_chain_without_tiers_are_a_slip() -> None:
     text = complaint("dev", "responders.slots", responders={"slots": CHAIN["slots"], "egress": CHAIN["egress"]})
     assert "2 entries: belong to a chain, which has no tiers; add responders.tiers, or remove them" in text

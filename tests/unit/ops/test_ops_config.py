@@ -25,7 +25,7 @@ def test_every_setting_says_who_set_it() -> None:
     found = settings_of(ROOT, "dev", {"OMNIBASE__POSTGRES__STORAGE_GIB": "3"})
     assert found["postgres.storage_gib"].value == 3
     assert found["postgres.storage_gib"].origin == "OMNIBASE__POSTGRES__STORAGE_GIB"
-    assert found["postgres.database.name"].origin == "Pulumi.dev.yaml"
+    assert found["postgres.databases.reference.owner"].origin == "Pulumi.dev.yaml"
     assert found["postgres.instances"].origin == "dev defaults"
     assert {setting.origin for setting in found.values()} <= {
         BUILT_IN,
