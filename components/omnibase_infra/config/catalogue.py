@@ -22,7 +22,7 @@ _NAMED_BY_SERVICES = {
     "segment": ("segments",),
 }
 """Field of a service that names entries -> where the entries are."""
-_NAMING_A_SERVICE = (("gateway", "routes"), ("mcp", "endpoints"), ("objectives", "targets"))
+_NAMING_A_SERVICE = (("gateway", "routes"), ("mcp", "endpoints"), ("objectives", "targets"), ("security", "webhooks"))
 """Where entries are that may name the one service they belong to in their field `service`."""
 _DOCUMENTS = ("mcp", "responders")
 """Sections that are there for the services that ask for them in their field `documents`."""
