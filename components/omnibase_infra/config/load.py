@@ -50,9 +50,7 @@ def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> 
     return load_file(file, stack, environ, read_catalogue(directory, stack))
 
 
-def load_file(
-    file: StackFile, stack: str, environ: Mapping[str, str], catalogue: Catalogue = NO_CATALOGUE
-) -> Loaded:
+def load_file(file: StackFile, stack: str, environ: Mapping[str, str], catalogue: Catalogue = NO_CATALOGUE) -> Loaded:
     """The same from files that were read already, or that are about to be written; see `load`."""
     return load(stack, file.values, environ, imported=file.imported, file=file, catalogue=catalogue)
 
