@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import resource as registering
+from pulumi.runtime import stack as running
 from pulumi.runtime.proto import source_pb2
 
 from omnibase_infra.config import (
@@ -51,13 +53,17 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
       Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources.
     - The SDK tells the engine five times for each resource what it is about to do, and waits for each answer, before
       the engine drops the message.
+    - The SDK waits for the first of all values that are still to come, again and again: with a thousand values, a
+      million looks. 4.1 of 7.6 seconds of CPU time with 1075 resources. Waiting for all of them, or for the first that
+      fails, is the same in the end.
     - The SDK sends the whole stack of calls with each resource. The engine keeps it in the state, a tenth of its bytes,
       with paths of this machine, and writes the state anew for each resource whose lines have moved.
 
     Args:
-        environ: with OMNIBASE_SDK_DEBUG, the last two stay.
+        environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    running.asyncio = _Patient()  # type: ignore[assignment]  # the module, but for one function
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
@@ -157,6 +163,21 @@ def _vendor(environ: Mapping[str, str]) -> Path:
     if not place:
         raise FileNotFoundError(f"{VENDOR_VARIABLE} is not set; use `make up` or `make preview`, which set it")
     return Path(place)
+
+
+class _Patient:
+    """asyncio for the one module of the SDK that waits for values."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def wait(
+        tasks: Iterable[asyncio.Task[Any]], *, return_when: str
+    ) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
+        """All of them, or the first that fails; the SDK asks for the first that ends."""
+        patient = asyncio.FIRST_EXCEPTION if return_when == asyncio.FIRST_COMPLETED else return_when
+        return await asyncio.wait(tasks, return_when=patient)
 
 
 def _drop(
