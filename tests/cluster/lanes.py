@@ -7,7 +7,7 @@ Neither lane can disturb the other: other addresses, other state, other Kubernet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fcntl import LOCK_EX, flock
@@ -54,6 +54,17 @@ def building_alone(paths: Paths) -> Iterator[None]:
     with (paths.step_locks / "cluster-tests").open("w") as file:
         flock(file, LOCK_EX)
         yield
+
+
+def totals(reports: Iterable[pytest.TestReport]) -> dict[str, tuple[int, float]]:
+    """How many tests each lane has run, and the seconds that they and their fixtures took; the longest lane first."""
+    found: dict[str, tuple[int, float]] = {}
+    for report in reports:
+        if "tests/cluster/" in report.nodeid:
+            lane = lane_of(report.nodeid.partition("::")[0])
+            tests, seconds = found.get(lane, (0, 0.0))
+            found[lane] = tests + (report.when == "call"), seconds + report.duration
+    return dict(sorted(found.items(), key=lambda entry: entry[1][1], reverse=True))
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
