@@ -49,7 +49,7 @@ def test_what_pods_can_do_is_what_the_matrix_says(
     def as_declared() -> bool:
         """Rules for pods that just came take a moment."""
         answers[:] = [ops(paths, "verify")]
-        return answers[0][1]["differences"] == []
+        return not answers[0][1]["differences"]
 
     wait_for(as_declared, 60, lambda: f"the network is as declared, but {answers[0][1]['differences']}")
     (code, found) = answers[0]
