@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.node import Node
+from local.node import NetworkPlan, Node
 from local.paths import Paths
 from tests.cluster.node_kit import eventually, wait_for
 
@@ -34,15 +34,16 @@ Kubectl = Callable[..., str]
 
 
 def status(paths: Paths) -> tuple[int, dict[str, Any]]:
-    """Exit code and document of `ops status --json` for the stack `test`."""
+    """Exit code and document of `ops status --json` for the stack `test`, on this lane's node."""
+    network = NetworkPlan.from_environment(paths, {}).network
     ended = subprocess.run(
         [str(paths.venv / "bin" / "ops"), "status", "--stack", "test", "--json"],
-        env={**os.environ, "OMNIBASE_INSTANCE": paths.instance},
+        env={**os.environ, "OMNIBASE_INSTANCE": paths.instance, "OMNIBASE_NETWORK": str(network)},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)

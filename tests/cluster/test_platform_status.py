@@ -25,7 +25,7 @@ def status(paths: Paths) -> tuple[int, dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)

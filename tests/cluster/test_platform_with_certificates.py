@@ -98,8 +98,12 @@ def _encoded(value: str) -> str:
 
 
 def asking(address: str, trusted: str) -> str:
-    """One call on a new connection, by a client that trusts these authorities."""
-    ask(address, trusted, "/healthz")
+    """One call by a client that trusts these authorities; where it cannot connect it tries once more, as clients do."""
+    try:
+        ask(address, trusted, "/healthz")
+    except ConnectionError:
+        time.sleep(0.2)
+        ask(address, trusted, "/healthz")
     return ""
 
 
@@ -135,8 +139,7 @@ def test_authority_and_certificates_rotate_under_clients_of_the_old_authority_wi
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     for name in (EXPORTER, "gateway"):
         assert re.search(rf"{name}: presented by \d+ pods?, accepted by old and new clients", done.stdout), done.stdout
-    assert [call.problem for call in calls.failed if "SSL" in call.problem] == [], "a client refused a certificate"
-    assert calls.hardly_missed(), calls.told()
+    assert calls.failed == [], calls.told()
     assert len(calls.made) > 20
 
     engine, said = silent_engine(paths)

@@ -203,7 +203,7 @@ def test_the_lines_at_the_end_of_make_up_work_as_they_are_pasted(
 ) -> None:
     text = "\n".join(gateway_lines(STACK, outputs)[1:])
     ended = subprocess.run(
-        ["bash"], input=text, cwd=paths.root, capture_output=True, text=True, check=False, timeout=120
+        ["bash"], input=text, cwd=paths.root, capture_output=True, text=True, check=False, timeout=600
     )
     assert ended.stdout.split() == ["401", "200"], ended.stderr
     assert caller.key("operator") not in text

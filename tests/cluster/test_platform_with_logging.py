@@ -40,7 +40,7 @@ def ops_logs(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
 
 
@@ -247,6 +247,6 @@ def test_the_collector_itself_takes_the_configuration_of_each_stack(
     file.write_text(yaml.safe_dump(config))
     ended = subprocess.run(
         [str(paths.bin / "otel-collector"), "validate", f"--config={file}"],
-        env={"NODE_NAME": "node"}, capture_output=True, text=True, check=False, timeout=60,
+        env={"NODE_NAME": "node"}, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

@@ -29,7 +29,7 @@ def ops(paths: Paths, *arguments: str) -> tuple[int, dict[str, Any]]:
     ended = subprocess.run(
         [str(paths.venv / "bin" / "ops"), "network", *arguments, "--stack", STACK, "--json"],
         env={**os.environ, "OMNIBASE_INSTANCE": paths.instance}, cwd=_ROOT, capture_output=True, text=True, check=False,
-        timeout=300,
+        timeout=900,
     )  # fmt: skip
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
