@@ -47,7 +47,7 @@ def leader(bus: Doors, servers: list[int]) -> tuple[int, list[bool]]:
     """
 
     async def look(connection: Client) -> Any:  # noqa: ANN401 -- of the library
-        return (await connection.jetstream(timeout=5).stream_info(STREAM)).cluster
+        return (await connection.jetstream(timeout=20).stream_info(STREAM)).cluster
 
     try:
         cluster = bus.ask(servers, look)
@@ -62,7 +62,7 @@ def kept(bus: Doors, servers: list[int]) -> list[str]:
     """Every event that the stream holds, in its order."""
 
     async def read(connection: Client) -> list[str]:
-        streams = connection.jetstream(timeout=5)
+        streams = connection.jetstream(timeout=20)
         state = (await streams.stream_info(STREAM)).state
         messages = [await streams.get_msg(STREAM, number) for number in range(state.first_seq, state.last_seq + 1)]
         return [(message.data or b"").decode() for message in messages]

@@ -200,7 +200,7 @@ def test_a_range_in_use_is_refused_before_anything_changes(node: Node, paths: Pa
 def test_a_port_that_a_stranger_holds_in_the_namespace_is_named(node: Node) -> None:
     node.stop(Progress())
     netns.ensure(node.plan)
-    serve = "s = socket.create_server(('127.0.0.1', 2379)); print('listening', flush=True); time.sleep(60)"
+    serve = "s = socket.create_server(('127.0.0.1', 2379)); print('listening', flush=True); time.sleep(600)"
     command = netns.enter(node.plan, [sys.executable, "-c", f"import socket, time; {serve}"])
     with subprocess.Popen(command, stdout=subprocess.PIPE) as stranger:
         assert stranger.stdout

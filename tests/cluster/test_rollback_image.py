@@ -85,7 +85,7 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
     other = with_configuration(registry, original, Labels={"test": str(uuid.uuid4())})
     broken = with_configuration(registry, original, Entrypoint=_BROKEN)
     with calling(lambda: reading(service)) as calls:
-        moved = rollback(paths, "reference", "--to", other, "--yes", "--now", "--watch", "5", "--json")
+        moved = rollback(paths, "reference", "--to", other, "--yes", "--now", "--watch", "3", "--json")
         assert moved.returncode == 0, moved.stderr[-4000:]
         assert json.loads(moved.stdout)["runs"] == other
         run_only(kubectl, other)
@@ -94,7 +94,7 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
         assert set(kept.splitlines()) < set(pinned.splitlines()), "comments of the stack file stay"
 
         started = time.monotonic()
-        failed = rollback(paths, "reference", "--to", broken, "--yes", "--now", "--watch", "5")
+        failed = rollback(paths, "reference", "--to", broken, "--yes", "--now", "--watch", "3")
         took = time.monotonic() - started
         assert failed.returncode == 1, failed.stdout[-4000:]
         assert "was not healthy: pod reference-" in failed.stderr, failed.stderr[-4000:]
@@ -108,7 +108,7 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
         assert marks[other] == (True, "")
         assert marks[broken] == (False, "was not healthy")
 
-        back = rollback(paths, "reference", "--yes", "--watch", "5")
+        back = rollback(paths, "reference", "--yes", "--watch", "3")
         assert back.returncode == 0, back.stderr[-4000:]
     run_only(kubectl, original)  # the digest before, past the one that was rejected
     assert stack_file.read_text() == kept, "what the settings say themselves needs no pin"
