@@ -22,7 +22,7 @@ from tests.cluster.calls_kit import MISSED_SHARE, Calls, calling
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import Caller
 from tests.cluster.node_kit import eventually, wait_for
-from tests.cluster.platform_kit import NAMESPACE, STACK
+from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 _CANARY, _STABLE, _JOB, _ROUTE = "reference-canary", "reference", "reference-analysis", "notes"
 _BLIND = "reference-analysis-blind"
@@ -106,6 +106,20 @@ def template(kubectl: Kubectl) -> dict[str, Any]:
     return {"variables": variables, "generation": found["metadata"]["generation"]}
 
 
+def told(service: Service) -> dict[str, Any]:
+    """What the pods behind the service read from their settings when they started."""
+    status, shown = service.call("GET", "/settings")
+    assert status == 200, shown
+    found: dict[str, Any] = shown["settings"]
+    return found
+
+
+def settings_objects(kubectl: Kubectl) -> set[str]:
+    """ConfigMaps with settings, of the stable pods and of the canary."""
+    names = kubectl("get", "configmaps", "-n", NAMESPACE, "-o", "name").split()
+    return {name for name in names if name.startswith("configmap/reference-") and "-settings-" in name}
+
+
 def hardly_missed(calls: Calls, kubectl: Kubectl) -> None:
     """Assert that callers hardly noticed; otherwise show what the proxies logged of the failed calls."""
     print(calls.told())
@@ -170,8 +184,12 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
     assert abs(got[_CANARY] - count * share) < 5 * math.sqrt(count * share * (1 - share))
 
 
-@pytest.mark.req("R3", "C7.10")
-def test_a_good_change_goes_through_the_steps_and_hardly_a_call_fails(caller: Caller, kubectl: Kubectl, up: Up) -> None:
+@pytest.mark.req("R3", "R5", "C7.10", "P7")
+def test_a_good_change_goes_through_the_steps_and_hardly_a_call_fails(
+    caller: Caller, kubectl: Kubectl, up: Up, service: Service
+) -> None:
+    before = settings_objects(kubectl)
+    assert told(service)["log_level"] == "DEBUG"
     with reading(caller) as calls:
         code, said = up(LOG_LEVEL="INFO")
     assert code == 0, said
@@ -181,6 +199,9 @@ def test_a_good_change_goes_through_the_steps_and_hardly_a_call_fails(caller: Ca
     assert sum(line["canary_requests"] for line in steps) > 0
     assert "is proven" in lines(kubectl, pods(kubectl, _JOB)[-1])[-1]["msg"]
     assert template(kubectl)["variables"]["REFERENCE_LOG_LEVEL"] == "INFO"
+    assert told(service)["log_level"] == "INFO"
+    assert len(settings_objects(kubectl)) == len(before) == 2, "of the stable pods and of the canary, each one"
+    assert settings_objects(kubectl).isdisjoint(before)
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
     hardly_missed(calls, kubectl)
 
@@ -203,11 +224,11 @@ def blind(up: Up, kubectl: Kubectl) -> Iterator[str]:
 
 @pytest.mark.req("R3", "R24", "R31", "C4.10", "C7.10")
 def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
-    caller: Caller, kubectl: Kubectl, up: Up, blind: str
+    caller: Caller, kubectl: Kubectl, up: Up, blind: str, service: Service
 ) -> None:
-    before = template(kubectl)
+    before, settings = template(kubectl), settings_objects(kubectl)
     with reading(caller) as calls:
-        code, said = up(LOG_LEVEL="INFO", FAULTS__ERROR_PERCENT="80")
+        code, said = up(LOG_LEVEL="WARNING", FAULTS__ERROR_PERCENT="80")
         calls.wait_until_well()
     assert code not in (0, None), said
     message = next((line for line in said.splitlines() if "is refused: at 20 % of the calls" in line), "")
@@ -219,6 +240,8 @@ def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
     assert "allowed 20 %" in message
     assert "docs/runbooks/canary-failed.md" in message
     assert template(kubectl) == before, "the stable pods were touched"
+    assert told(service)["log_level"] == "INFO"
+    assert settings_objects(kubectl) > settings, "what the stable pods would start with again is gone"
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
     # A fifth of the calls, four of five of them failing, for the seconds until it is noticed.
     assert len(calls.failed) <= len(calls.made) / 5
@@ -234,9 +257,9 @@ def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
     assert "no call was moved" in last
 
 
-@pytest.mark.req("C4.10", "R31")
+@pytest.mark.req("C4.10", "R5", "R31")
 def test_the_way_back_is_an_ordinary_up_and_outlives_a_killed_analysis(
-    caller: Caller, kubectl: Kubectl, up: Up, paths: Paths
+    caller: Caller, kubectl: Kubectl, up: Up, paths: Paths, service: Service
 ) -> None:
     refused = pods(kubectl, _JOB)
 
@@ -257,6 +280,8 @@ def test_the_way_back_is_an_ordinary_up_and_outlives_a_killed_analysis(
     steps = [line["weight"] for line in passed(kubectl)]
     assert steps == [_FIRST_STEP, 50], "the second analysis did not begin at the beginning"
     assert template(kubectl)["variables"]["REFERENCE_LOG_LEVEL"] == "DEBUG"
+    assert told(service)["log_level"] == "DEBUG", "the settings of before are back"
+    assert len(settings_objects(kubectl)) == 2
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
     hardly_missed(calls, kubectl)
     said_nothing: list[str] = []
