@@ -63,7 +63,7 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
         environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    running.asyncio = _Patient()  # type: ignore[assignment]  # the module, but for one function
+    vars(running)["asyncio"] = _Patient()
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
