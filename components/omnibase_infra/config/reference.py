@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -12,6 +13,7 @@ from omnibase_infra.config.environments import ALIASES, Environment
 from omnibase_infra.config.model import StackConfig
 from omnibase_infra.config.sources import all_defaults
 from omnibase_infra.config.stack_file import PROJECT
+from omnibase_infra.config.units import Form, Quantity
 
 _HEAD = """# Settings of a stack
 
@@ -94,27 +96,35 @@ def _row(path: str, field: FieldInfo) -> str:
     if any(values):
         default = ""
     meaning = " ".join((field.description or "").split())
-    return f"| `{path}` | {_type(field)} | {default} | {' | '.join(values)} | {meaning} |"
+    return f"| `{path}` | {_type(field.annotation, field.metadata)} | {default} | {' | '.join(values)} | {meaning} |"
 
 
-def _type(field: FieldInfo) -> str:
-    annotation = field.annotation
-    choices = [choice for known in (annotation, *get_args(annotation)) for choice in get_args(known)]
-    if "Literal" in str(annotation):
-        return "one of " + ", ".join(str(choice) for choice in choices if isinstance(choice, str))
+def _type(annotation: object, metadata: Iterable[object]) -> str:
+    """What a value must be, in words: the form of a text, the bounds of a number."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inside[0], inside[1:])
+    if origin in (Union, UnionType):
+        return _type(inside[0], metadata)  # `| None` says that it may be left out
+    if origin is list:
+        return f"list: {_type(inside[0], ())}"
+    if origin is dict:
+        return f"map: name -> {_type(inside[1], ())}"
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inside))
+    return _plain(annotation, [fact for each in metadata for fact in (each, *getattr(each, "metadata", ()))])
+
+
+def _plain(annotation: object, facts: Sequence[object]) -> str:
+    forms = [fact for fact in facts if isinstance(fact, Form)]
+    if isinstance(annotation, type) and issubclass(annotation, Quantity):
+        forms = [annotation.FORM]
+    if forms:
+        return forms[0].allowed
     if annotation is int:
-        return _range(field)
-    plain = {Environment: "environment", bool: "true or false"}
-    if annotation in plain:
-        return plain[annotation]
-    return {"list": "list", "dict": "map"}.get(str(annotation).partition("[")[0], "text")
-
-
-def _range(field: FieldInfo) -> str:
-    bounds = [
-        getattr(metadata, side) for side in ("ge", "le") for metadata in field.metadata if hasattr(metadata, side)
-    ]
-    return f"number {bounds[0]}..{bounds[1]}"
+        bounds = [getattr(fact, side) for side in ("ge", "le") for fact in facts if hasattr(fact, side)]
+        return f"number {bounds[0]}..{bounds[1]}"
+    return {Environment: "environment", bool: "true or false"}.get(annotation, "text")  # type: ignore[call-overload,no-any-return]
 
 
 def _tier(environment: Environment, path: str) -> str:
