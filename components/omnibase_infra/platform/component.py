@@ -20,6 +20,7 @@ from omnibase_infra.platform.logging import make_logging, make_logging_alerts
 from omnibase_infra.platform.messaging import BUS, make_messaging
 from omnibase_infra.platform.monitoring import PART as MONITORING
 from omnibase_infra.platform.monitoring import make_monitoring
+from omnibase_infra.platform.promises import promised_alerts
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import make_secrets
 from omnibase_infra.platform.services import Used, make_service, service_targets
@@ -68,6 +69,7 @@ class Platform(pulumi.ComponentResource):
             *edge.alerts,
             *make_logging_alerts(self._room, self._logging),
             *(message_alerts(BUS) if self._messages else []),
+            *promised_alerts(self._room),
         ]
         self._monitoring = self._make_monitoring(edge.owners, alerts)
         self.outputs = {

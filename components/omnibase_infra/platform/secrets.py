@@ -15,12 +15,13 @@ _EXTERNAL_DIRECTORY = "/run/secrets/external"
 def make_secrets(room: Room) -> SecretSet | None:
     """The set, or nothing where no service names a secret."""
     settings = room.config.secrets
-    if not settings.enabled or not settings.entries:
+    given = {key for service in room.config.services.values() for key in service.secrets}
+    if not settings.enabled or not given:
         return None
     args: SecretSetArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
-        "entries": {key: _entry(room, key, entry) for key, entry in settings.entries.items()},
+        "entries": {key: _entry(room, key, entry) for key, entry in settings.entries.items() if key in given},
         "consumers": {
             name: {"keys": list(service.secrets)} for name, service in room.config.services.items() if service.secrets
         },
