@@ -116,7 +116,12 @@ def test_inputs_that_were_checked_before_are_not_read_again_and_drift_is(
     once = checked({}, {"metadata": {"name": "thing"}, "data": {"a": "x"}})
     assert checked(once, once) == once
     reads: list[Object] = []
-    monkeypatch.setattr(checking, "check", lambda _session, _urn, _old, new, _naming: reads.append(new) or new)
+
+    def check(_session: Session, _urn: str, _old: Object, new: Object, _naming: object) -> Object:
+        reads.append(new)
+        return new
+
+    monkeypatch.setattr(checking, "check", check)
     assert checked(once, once) == once
     assert not reads
     drifted = {**once, "data": {"a": "changed by hand"}}
