@@ -24,6 +24,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_stack_file,
     required_images,
     resolve_images,
     unbuilt_images,
@@ -89,7 +90,7 @@ def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
     A wrong setting ends the program with one message; nothing but the stack itself has been registered then.
 
     Args:
-        root: the project's directory, which `migrations` is relative to.
+        root: the project's directory, with the stack file; `migrations` is relative to it.
         environ: OMNIBASE__ overrides, OMNIBASE_IMAGES_LOCK and OMNIBASE_VENDOR_DIR are read.
     """
     try:
@@ -111,17 +112,25 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
         ConfigError, ImagesError, FileNotFoundError: see `config.load`, `config.resolve_images`, `read_migrations`.
     """
     imported = _imported()
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported)
+    path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
+    file = read_stack_file(path, stack) if path.exists() else None
+    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
     config = loaded.config
     return PlatformArgs(
         stack=stack,
         config=config,
         images=_images(config, required_images(config), environ),
         vendor=str(_vendor(environ)),
-        migrations=read_migrations(root / config.postgres.database.migrations),
+        migrations=_migrations(root, config),
         overrides=loaded.overrides,
         imported={key: pulumi.Output.secret(imported[key].text) for key in imports(config.secrets)},
     )
+
+
+def _migrations(root: Path, config: StackConfig) -> dict[str, str]:
+    """Files of the first database."""
+    settings = config.postgres.databases[config.postgres.first].migrations
+    return read_migrations(root / settings.directory) if settings else {}
 
 
 def _imported() -> dict[str, ImportedValue]:

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from omnibase_infra.config.environments import ALIASES, Environment
 from omnibase_infra.config.model import StackConfig
-from omnibase_infra.config.sources import PROJECT, all_defaults
+from omnibase_infra.config.sources import all_defaults
+from omnibase_infra.config.stack_file import PROJECT
 
 _HEAD = """# Settings of a stack
 

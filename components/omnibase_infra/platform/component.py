@@ -130,7 +130,7 @@ class Platform(pulumi.ComponentResource):
         first = next(iter(self._config.services), None)
         if first is None:
             return {}
-        port = self._config.services[first].port
+        port = self._room.port(first)
         address = self._services[first].cluster_ip
         return {
             "service_url": f"http://{service_host(first, self.namespace)}:{port}",

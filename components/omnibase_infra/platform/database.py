@@ -39,7 +39,7 @@ def connect(args: HardenedWorkloadArgs, prefix: str, database: PostgresCluster, 
 
 def clients(services: dict[str, ServiceConfig]) -> list[str]:
     """Names of the services that use the database."""
-    return [name for name, service in services.items() if service.database]
+    return [name for name, service in services.items() if service.databases]
 
 
 def make_operators(room: Room) -> list[PostgresOperator]:
@@ -65,6 +65,7 @@ def make_operators(room: Room) -> list[PostgresOperator]:
 
 def _cluster_args(room: Room) -> PostgresClusterArgs:
     settings, cluster = room.config.postgres, room.config.cluster
+    database = settings.databases[settings.first]
     found: PostgresClusterArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
@@ -81,9 +82,9 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "pooler_max_clients": settings.pooler.max_clients,
         "pooler_cpu_request_millis": settings.pooler.cpu_request_millis,
         "pooler_memory_mib": settings.pooler.memory_mib,
-        "database": settings.database.name,
-        "owner": settings.database.owner,
-        "app_role": settings.database.app_role,
+        "database": settings.first,
+        "owner": database.owner,
+        "app_role": database.app_role,
         "migrations": dict(room.args.migrations),
         "operator": OPERATOR,
         "clients": [party for name in clients(room.config.services) for party in room.instances(name)],

@@ -94,7 +94,7 @@ def _backends(room: Room, service: str) -> list[RouteBackend]:
     return [
         {
             "service": party["name"],
-            "port": room.config.services[service].port,
+            "port": room.port(service),
             "pods": dict(party["labels"]),
             "weight": 0 if number else share,
         }

@@ -57,6 +57,13 @@ class Room:
         rollout = self.config.services[name].rollout
         return [self.service(name), *([self.service(canary(name))] if rollout.enabled else [])]
 
+    def port(self, name: str) -> int:
+        """Port of a service's requests."""
+        port = self.config.services[name].http_port
+        if port is None:
+            raise KeyError(f"service {name!r} has no port for requests")
+        return port
+
     @property
     def api_server(self) -> Party:
         """The API server as pods see it; its ports are `config.cluster.api_server_ports`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from omnibase_infra.config import ServiceConfig
+from omnibase_infra.config.services import prefix as variables
 from omnibase_infra.messaging import MessageBus
 from omnibase_infra.platform.database import connect
 from omnibase_infra.platform.messaging import connect_messages, uses_messages
@@ -20,9 +21,18 @@ from omnibase_infra.workload import HardenedWorkload, HardenedWorkloadArgs
 
 
 def service_targets(room: Room, name: str, settings: ServiceConfig) -> list[ScrapeTarget]:
-    """Where the metrics of a service and of its canary are: every service of ours serves them beside its requests."""
+    """Where the metrics of a service and of its canary are, if it serves any."""
+    port = settings.port_of(settings.metrics.port) if settings.metrics else None
+    if settings.metrics is None or port is None:
+        return []
     return [
-        {"name": party["name"], "namespace": party["namespace"], "labels": party["labels"], "port": settings.port}
+        {
+            "name": party["name"],
+            "namespace": party["namespace"],
+            "labels": party["labels"],
+            "port": port,
+            "path": settings.metrics.path,
+        }
         for party in room.instances(name)
     ]
 
@@ -38,14 +48,14 @@ class Used:
 
 def make_service(room: Room, used: Used, name: str, settings: ServiceConfig) -> HardenedWorkload:
     """One service with everything that its settings name; it starts after what it uses."""
-    prefix = name.upper().replace("-", "_")
+    prefix = variables(name)
     args: HardenedWorkloadArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
         "image": room.args.images[settings.image],
         "memory_mib": settings.memory_mib,
         "cpu_request_millis": settings.cpu_request_millis,
-        "port": settings.port,
+        "port": room.port(name),
         "replicas": settings.replicas,
         "priority_class": room.environment.service_priority_class,
         "env": {
@@ -59,8 +69,9 @@ def make_service(room: Room, used: Used, name: str, settings: ServiceConfig) -> 
         args["accepts_from"] = [{"name": "operators", "cidrs": operators}]
     give_secrets(room, args, name, prefix, used.secrets)
     before: list[pulumi.Resource] = [room.environment]
-    if settings.database is not None:
-        connect(args, prefix, used.database, room.config.postgres.password_generation)
+    if settings.databases:
+        first = variables(room.config.postgres.first)
+        connect(args, first, used.database, room.config.postgres.password_generation)
         before.append(used.database)
     if used.messages is not None and uses_messages(room, name):
         connect_messages(args, prefix, name, used.messages, room.config.messaging.credential_generation)
