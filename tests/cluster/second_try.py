@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest import ExitCode
+import pytest
 
 MOST = 3
 """Failed tests of one run that get a second one."""
@@ -27,7 +27,7 @@ def files(failed: Sequence[str], code: int) -> list[str]:
         failed: identifiers of the failed tests, `file::test`.
         code: pytest's exit code of the first run.
     """
-    if code != ExitCode.TESTS_FAILED or len(failed) > MOST:
+    if code != pytest.ExitCode.TESTS_FAILED or len(failed) > MOST:
         return []
     return sorted({test.partition("::")[0] for test in failed})
 
