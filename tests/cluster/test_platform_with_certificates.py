@@ -24,6 +24,7 @@ from omnibase_infra.certificates import issue
 
 from local.engine import CHANGES_FOUND
 from local.paths import Paths
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service, silent_engine
@@ -160,7 +161,7 @@ def _encoded(value: str) -> str:
 
 
 @pytest.mark.req("P1")
-def test_an_end_that_is_near_shows_in_the_metric_and_what_was_changed_by_hand_comes_back(
+def test_an_end_that_is_near_is_noticed_and_what_was_changed_by_hand_comes_back(
     exporter: str, outputs: dict[str, Any], paths: Paths, kubectl: Kubectl, service: Service
 ) -> None:
     before = private_values(kubectl)
@@ -172,6 +173,7 @@ def test_an_end_that_is_near_shows_in_the_metric_and_what_was_changed_by_hand_co
     kubectl("rollout", "status", "-n", NAMESPACE, f"deploy/{_EXPORTER}", "--timeout=90s")
     # The new pod is reached once the node's rules know it; until then the old one may answer, with the old input.
     wait_for(lambda: due(exporter, outputs["certificate_authority"]), 60, "the metric says that the time has come")
+    print(f"noticed after {noticed(kubectl, 'CertificateExpiring'):.0f} s")
 
     kubectl("delete", "secrets", "-n", NAMESPACE, *before)
     drifted, said = silent_engine(paths)

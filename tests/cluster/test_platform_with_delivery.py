@@ -19,6 +19,7 @@ import pytest
 from local.engine import Engine
 from local.node import Node
 from local.paths import Paths
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import Caller
 from tests.cluster.node_kit import wait_for
@@ -222,6 +223,7 @@ def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
     # A fifth of about twelve calls a second, four of five of them failing, for the seconds until it is noticed.
     assert len(failed(seen)) <= min(30, len(seen) / 5)
     assert [status for _, status in seen[-10:]] == [200] * 10
+    noticed(kubectl, "JobFailed")
 
     def ended() -> bool:
         state = json.loads(kubectl("get", "job", "-n", NAMESPACE, blind, "-o", "json"))["status"]

@@ -117,7 +117,7 @@ def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_w
 
 
 @pytest.mark.req("C3.8")
-def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(
+def test_a_failed_job_a_pod_that_no_node_takes_and_one_that_crashes_are_noticed(
     ask: Kubectl, kubectl: Kubectl, image_references: dict[str, str]
 ) -> None:
     image = image_references[SHELL_IMAGE]
@@ -126,12 +126,18 @@ def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fails"}}
     stuck = json.loads(pod("stuck", image, "sleep 600"))
     stuck["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
-    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck]
+    items = [
+        {**job, "spec": {"backoffLimit": 0, "template": template}},
+        stuck,
+        json.loads(pod("crashing", image, "exit 1")),
+    ]
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=manifests)
     try:
         for name in ("JobFailed", "PodNotReady"):
             print(f"{name} noticed after {noticed(ask, name):.0f} s")
+        # it starts again after 10, 20 and 40 s, and three of those count
+        print(f"PodCrashLooping noticed after {noticed(ask, 'PodCrashLooping', 180):.0f} s")
     finally:
         kubectl("delete", "-n", NAMESPACE, "-f", "-", "--grace-period=1", stdin=manifests)
 
