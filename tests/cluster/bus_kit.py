@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from omnibase_infra import Environment, MessageBus, MessageBusArgs
 from omnibase_infra.certificates import issue
 from omnibase_infra.messaging import names, server_hosts
-from omnibase_infra.messaging.nkeys import public_key, user_seed
+from omnibase_infra.nkeys import public_key, user_seed
 
 from local.paths import Paths
 from services.reference.keys import KeyClient
