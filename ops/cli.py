@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click.core import ParameterSource
 from rich.console import Console
 
 from local.errors import InputError, LocalError
@@ -171,7 +170,8 @@ def messages_redeliver(
 
 def _refuse_misplaced(context: typer.Context) -> None:
     """An option before the name of a subcommand would be ignored: `ops messages --stack prod redeliver` means prod."""
-    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
         words = ", ".join(f"--{name.replace('as_', '')}" for name in given)
         raise InputError(f"{words} stands before {context.invoked_subcommand!r}", hint="write options after it")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nats.aio.client import Client as NatsClient
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from omnibase_infra.config.topics import OPERATORS
 from omnibase_infra.naming import service_host
@@ -72,7 +73,7 @@ async def connected(port: int, known: Credentials) -> AsyncIterator[JetStreamCon
     """Streams of the bus behind a port of this machine, for as long as the block runs.
 
     Raises:
-        LocalError: it cannot be reached, or refuses the key.
+        LocalError: it cannot be reached, refuses the key, or does not answer in the block.
     """
     connection, said = _KeyClient(), [""]
 
@@ -94,6 +95,8 @@ async def connected(port: int, known: Credentials) -> AsyncIterator[JetStreamCon
         raise LocalError(f"the bus cannot be reached: {said[0] or error}", hint="`ops messages` says more") from error
     try:
         yield connection.jetstream(timeout=_REQUEST_SECONDS)
+    except NatsError as error:
+        raise LocalError(f"the bus does not answer: {said[0] or error!r}", hint="`ops messages` says more") from error
     finally:
         await connection.close()
 
