@@ -93,6 +93,15 @@ def weights(kubectl: Kubectl) -> dict[str, int]:
     return {backend["name"]: backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]}
 
 
+def move(kubectl: Kubectl, canary: int) -> None:
+    """Give the canary a share of the calls, by hand."""
+    patch = [
+        {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
+        for place, weight in enumerate((100 - canary, canary))
+    ]
+    kubectl("patch", "httproute", "-n", NAMESPACE, _ROUTE, "--type=json", "-p", json.dumps(patch))
+
+
 def lines(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
     """What an analysis has logged so far; nothing while it has no pod."""
     text = kubectl("logs", "-n", NAMESPACE, f"job/{job}", "--tail=-1", check=False)
@@ -146,13 +155,6 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
     key, calls, share = caller.key("operator"), 150, 0.3
 
-    def move(canary: int) -> None:
-        patch = [
-            {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
-            for place, weight in enumerate((100 - canary, canary))
-        ]
-        kubectl("patch", "httproute", "-n", NAMESPACE, _ROUTE, "--type=json", "-p", json.dumps(patch))
-
     def reaches(canary: bool) -> bool:
         """Whether both proxies have the new weights: none, or some, of thirty calls meet the canary."""
         before = served(_CANARY)
@@ -161,18 +163,29 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
         return (served(_CANARY) > before + 3) == canary
 
     try:
-        move(30)
+        move(kubectl, 30)
         wait_for(lambda: reaches(True), 60, "the canary gets calls")
         before = {service: served(service) for service in (_STABLE, _CANARY)}
         seen = [(time.monotonic(), caller.call("/notes?limit=1", key=key).status) for _ in range(calls)]
         got = {service: served(service) - before[service] for service in before}
     finally:
-        move(0)
+        move(kubectl, 0)
     print(f"of {calls} calls at 70/30: {got}")
     hardly_missed(seen, kubectl)
     assert got[_STABLE] + got[_CANARY] >= calls - len(failed(seen))
     # Five standard deviations of a fair share: about one failure in a million runs.
     assert abs(got[_CANARY] - calls * share) < 5 * math.sqrt(calls * share * (1 - share))
+
+
+@pytest.mark.req("C4.10", "P14")
+def test_weights_that_somebody_left_off_are_noticed(caller: Caller, kubectl: Kubectl) -> None:
+    move(kubectl, 30)
+    try:
+        with calling(caller):
+            print(f"noticed after {noticed(kubectl, 'RolloutWeightsOff'):.0f} s")
+    finally:
+        move(kubectl, 0)
+    assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
 
 
 @pytest.mark.req("R3", "C7.10")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from omnibase_infra.alert import Alert
 from omnibase_infra.config import ServiceConfig
 from omnibase_infra.platform.room import Room
-from omnibase_infra.postgres import OPERATOR, PostgresCluster, PostgresClusterArgs, PostgresOperator
+from omnibase_infra.postgres import OPERATOR, PostgresCluster, PostgresClusterArgs, PostgresOperator, database_alerts
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
 
@@ -16,6 +17,12 @@ _CA_DIRECTORY = "/run/secrets/database-ca"
 def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresCluster:
     """The PostgreSQL cluster, after its operator unless another stack of the Kubernetes cluster has it."""
     return PostgresCluster(DATABASE, _cluster_args(room), room.below(room.environment, *operators))
+
+
+def make_database_alerts(room: Room) -> list[Alert]:
+    """Alerts on volumes that fill."""
+    settings = room.config.postgres
+    return database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
 
 
 def connect(args: HardenedWorkloadArgs, prefix: str, database: PostgresCluster, generation: int) -> None:

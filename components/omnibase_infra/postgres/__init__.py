@@ -1,5 +1,6 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
+from omnibase_infra.postgres.alerts import database_alerts
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresOperatorArgs
 from omnibase_infra.postgres.bootstrap import read_migrations
 from omnibase_infra.postgres.component import PostgresCluster
@@ -12,6 +13,7 @@ __all__ = [
     "PostgresClusterArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
+    "database_alerts",
     "endpoint",
     "poolers",
     "read_migrations",
