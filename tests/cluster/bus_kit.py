@@ -31,7 +31,7 @@ from tests.stacks.support.recorder import record
 SPACE, BUS, SERVERS = "bus-of-three", "bus", 3
 TOPIC = "onex.evt.orders.order-placed.v1"
 STREAM = "onex_evt_orders_order-placed_v1"
-CLIENTS = ("orders", "stream-controller")
+CLIENTS = ("orders", "operators", "stream-controller")
 _KINDS = (
     "Namespace", "ServiceAccount", "NetworkPolicy", "ConfigMap", "Service", "PodDisruptionBudget", "StatefulSet",
     "Deployment",
