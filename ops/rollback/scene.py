@@ -174,18 +174,21 @@ class Scene:
         return judge
 
     def _unready(self, live: Live) -> list[str]:
-        """Ask each pod's /readyz through the API server, past Services and network policies."""
+        """Ask each pod for its health through the API server, past Services and network policies."""
         kubectl, found = Kubectl.of(self.paths, self.stack), []
         for pod in live.pods():
             service = self.config.services[str(pod["metadata"]["labels"]["app.kubernetes.io/name"])]
+            if service.http_check is None:  # its own check is what Kubernetes shows
+                continue
+            inside, path = service.http_check
             try:
-                with kubectl.forwarded(live.namespace, name_of(pod), service.port) as port:
-                    status = _status(port, "/readyz")
+                with kubectl.forwarded(live.namespace, name_of(pod), inside) as port:
+                    status = _status(port, path)
             except LocalError as error:
                 found.append(str(error))
                 continue
             if status != 200:  # noqa: PLR2004
-                found.append(f"pod {name_of(pod)} answers {status or 'nothing'} on /readyz")
+                found.append(f"pod {name_of(pod)} answers {status or 'nothing'} on {path}")
         return found
 
     def _path(self, who: Chosen) -> str:

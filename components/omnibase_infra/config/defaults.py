@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from omnibase_infra.config.environments import Environment
@@ -126,4 +128,18 @@ TIER_DEFAULTS: dict[Environment, dict[str, Any]] = {
         },
     },
 }
-"""Below `services`, `*` stands for every service that the stack file names."""
+"""Below `services`, `*` stands for every service that the settings name, see `service_defaults`."""
+
+
+def service_defaults(environment: Environment, name: str, declared: object) -> dict[str, Any]:
+    """What one service has by default.
+
+    Args:
+        environment: of the stack.
+        name: of the service, and of its image unless it says another.
+        declared: what the settings say of it; its `kind` decides. Volumes cannot be shared and a job runs once, so
+            that of these there is one pod.
+    """
+    found = {"image": name, **deepcopy(TIER_DEFAULTS[environment]["services"]["*"])}
+    kind = declared.get("kind") if isinstance(declared, Mapping) else None
+    return {**found, "replicas": 1} if kind in ("stateful", "job") else found

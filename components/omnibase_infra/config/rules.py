@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from omnibase_infra.config.capabilities import CAPABILITIES, Demand, Finding, capability_demands, capability_images
+from omnibase_infra.config.bundles import bundle_rules, cycles
+from omnibase_infra.config.capabilities import (
+    CAPABILITIES,
+    Demand,
+    Finding,
+    capability_demands,
+    capability_images,
+    capability_secrets,
+)
+from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
-from omnibase_infra.config.model import (
-    LOCAL_NETWORKS,
-    ClusterConfig,
-    ImagesConfig,
-    PostgresConfig,
-    ServiceConfig,
-    StackConfig,
-)
+from omnibase_infra.config.model import LOCAL_NETWORKS, ClusterConfig, ImagesConfig, StackConfig
 from omnibase_infra.config.rollout import ANALYSIS_IMAGE, check_faults, check_rollouts, demands, rolling
 from omnibase_infra.config.section import repository_of
+from omnibase_infra.config.service_rules import between_services, bundle_env, client_pools, each_service, needs
+from omnibase_infra.config.services import ServiceConfig
 
 INFRASTRUCTURE_IMAGES = ("cloudnative-pg", "postgres")
 RESERVED_CONNECTIONS = 15
@@ -39,7 +43,9 @@ def check(sections: Mapping[str, Any]) -> Iterator[Finding]:
         if all(name in sections for name in needed):
             yield from rule(*(sections[name] for name in needed))
     yield from _capability_images(sections)
+    yield from _capability_secrets(sections)
     yield from _quota(sections)
+    yield from _capacity(sections)
 
 
 def required_images(config: StackConfig) -> set[str]:
@@ -137,6 +143,16 @@ def _capability_images(sections: Mapping[str, Any]) -> Iterator[Finding]:
         yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
 
 
+def _capability_secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    secrets = sections.get("secrets")
+    if secrets is None:
+        return
+    known = secrets.entries if secrets.enabled else {}
+    for path, key in capability_secrets(sections):
+        if key not in known:
+            yield path, key, "is not among secrets.entries", nearest(key, known)
+
+
 def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Finding]:
     standbys = postgres.instances - 1
     if postgres.synchronous_standbys > standbys:
@@ -158,48 +174,72 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
         hint = "one pooler is a single point of failure"
         yield "postgres.pooler.instances", str(pooler.instances), f"must be at least 2 in {environment}", hint
     # Both poolers can end up on one server after a failover, and while they roll each has one pod more.
-    wanted = 2 * (pooler.instances + 1) * pooler.pool_size
+    wanted = 2 * (pooler.instances + 1) * pooler.pool_size * len(postgres.databases)
     free = postgres.max_connections - RESERVED_CONNECTIONS
     if wanted > free:
         yield (
             "postgres.pooler.pool_size",
             str(pooler.pool_size),
-            f"2 poolers x ({pooler.instances} + 1 rolling) pods x {pooler.pool_size} = {wanted} server connections "
-            f"exceed {free} "
+            f"2 poolers x ({pooler.instances} + 1 rolling) pods x {pooler.pool_size} x {len(postgres.databases)} "
+            f"database{'s' if len(postgres.databases) > 1 else ''} = {wanted} server connections exceed {free} "
             f"(max_connections {postgres.max_connections} - {RESERVED_CONNECTIONS} reserved)",
             "lower pool_size or raise postgres.max_connections",
         )
-    if postgres.database.owner == postgres.database.app_role:
-        hint = "the owner may change the schema, the application must not"
-        yield "postgres.database.app_role", postgres.database.app_role, "must differ from the owner", hint
 
 
-def _services(
-    environment: Environment, postgres: PostgresConfig, services: Mapping[str, ServiceConfig]
-) -> Iterator[Finding]:
-    for name, service in services.items():
-        if service.database is not None and service.database != postgres.database.name:
-            hint = nearest(service.database, [postgres.database.name])
-            yield f"services.{name}.database", service.database, "is not a database of this stack", hint
-        if environment is Environment.PROD and service.log_level == "DEBUG":
-            yield f"services.{name}.log_level", "DEBUG", "must be INFO or higher in prod", "debug logs hold user data"
-        if environment is Environment.PROD and service.replicas < 2:  # noqa: PLR2004
-            yield f"services.{name}.replicas", str(service.replicas), "must be at least 2 in prod", "see C3.3"
+def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
+    """Roles belong to one database each; the first database is said once and for ever."""
+    databases = postgres.databases
+    first = postgres.first_database
+    if first is not None and first not in databases:
+        yield "postgres.first_database", first, "is not among postgres.databases", nearest(first, databases)
+    if first is None and len(databases) > 1:
+        hint = "name the one that was there first; the cluster is made with it"
+        yield "postgres.first_database", "nothing", "is required with several databases", hint
+    owners: dict[str, str] = {}
+    for name, database in databases.items():
+        path = f"postgres.databases.{name}"
+        for field in ("owner", "app_role", "read_only_role"):
+            role = getattr(database, field)
+            known = owners.setdefault(role, f"{path}.{field}") if role else None
+            if known not in (None, f"{path}.{field}"):
+                hint = "a role that two share could read and change what belongs to the other"
+                yield f"{path}.{field}", role, f"is {known} already", hint
+        for other in database.migrations.after if database.migrations else []:
+            if other not in databases or other == name:
+                hint = nearest(other, set(databases) - {name})
+                yield f"{path}.migrations.after", other, "is no other database of this stack", hint
+    order = {name: it.migrations.after for name, it in databases.items() if it.migrations}
+    for cycle in cycles(order):
+        where = f"postgres.databases.{cycle[0]}.migrations.after"
+        yield where, " -> ".join([*cycle, cycle[0]]), "is a cycle", "take one of these out"
+
+
+def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
+    """What all parts run in the stack's namespace."""
+    postgres, services = sections["postgres"], sections["services"]
+    pooler = postgres.pooler
+    # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
+    return [
+        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
+        Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
+        *(_service_demand(service) for service in services.values()),
+        *demands(services),
+        *capability_demands(sections),
+    ]
+
+
+def _service_demand(service: ServiceConfig) -> Demand:
+    """A service starts a new pod before it ends an old one; a job and a pod with a volume cannot have a second."""
+    storage = sum(volume.size_gib for volume in service.volumes.values())
+    more = 1 if service.kind == "service" else 0
+    return Demand(service.replicas + more, service.memory_mib, service.cpu_request_millis, storage)
 
 
 def _quota(sections: Mapping[str, Any]) -> Iterator[Finding]:
     if not {"quota", "postgres", "services"} <= set(sections):
         return
-    quota, postgres, services = sections["quota"], sections["postgres"], sections["services"]
-    pooler = postgres.pooler
-    # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
-    counts = [
-        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
-        Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
-        *(Demand(each.replicas + 1, each.memory_mib, each.cpu_request_millis, 0) for each in services.values()),
-        *demands(services),
-        *capability_demands(sections),
-    ]
+    quota, postgres, counts = sections["quota"], sections["postgres"], _declared_demands(sections)
     storage = postgres.instances * (postgres.storage_gib + postgres.wal_storage_gib)
     sums = {
         "memory_mib": (sum(each.pods * each.memory_mib for each in counts), quota.memory_mib),
@@ -213,6 +253,39 @@ def _quota(sections: Mapping[str, Any]) -> Iterator[Finding]:
             yield f"quota.{field}", str(limit), allowed, "raise it, or declare less"
 
 
+def _capacity(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether the declared parts fit onto the nodes, in staging and prod when one of them is lost."""
+    if not {"environment", "cluster", "postgres", "services"} <= set(sections):
+        return
+    capacity, guarded = sections["cluster"].capacity, sections["environment"] in (Environment.STAGING, Environment.PROD)
+    if capacity is None:
+        return
+    nodes = max(1, capacity.nodes - 1) if guarded else capacity.nodes
+    counts = _declared_demands(sections)
+    have = {"memory": (capacity.memory, capacity.memory.mib), "cpu": (capacity.cpu, capacity.cpu.millis)}
+    asked = {
+        "memory": [(each.pods, each.memory_mib) for each in counts],
+        "cpu": [(each.pods, each.cpu_request_millis) for each in counts],
+    }
+    for field, (received, size) in have.items():
+        for allowed, hint in _room(nodes, size, asked[field], unit="MiB" if field == "memory" else "millicores"):
+            yield f"cluster.capacity.{field}", received, allowed, hint
+    instances = sections["postgres"].instances
+    if guarded and instances > capacity.nodes:
+        allowed = f"must be at least postgres.instances = {instances}: each server has a node of its own"
+        yield "cluster.capacity.nodes", str(capacity.nodes), allowed, "add nodes"
+
+
+def _room(nodes: int, size: int, asked: Sequence[tuple[int, int]], unit: str) -> Iterator[tuple[str, str]]:
+    """Why pods, given as (number, size of each), do not fit onto a number of nodes of one size; and what to do."""
+    needed, largest = sum(pods * each for pods, each in asked), max(each for _, each in asked)
+    if needed > nodes * size:
+        nodes_text = f"{nodes} nodes (staging and prod count without one) have {nodes * size} {unit}"
+        yield f"{nodes_text}, the declared parts ask for {needed}", "add nodes, or declare less"
+    if largest > size:
+        yield f"no node has room for a pod of {largest} {unit}", "make the pod smaller"
+
+
 _RULES: list[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]] = [
     (("cluster",), _cluster),
     (("images",), _images),
@@ -220,7 +293,13 @@ _RULES: list[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]] = [
     (("images", "services"), _pins),
     (("images", "postgres", "services"), _known_images),
     (("environment", "postgres"), _postgres),
-    (("environment", "postgres", "services"), _services),
+    (("postgres",), _databases),
+    (("postgres", "services"), client_pools),
+    (("environment", "services"), each_service),
+    (("services", "segments"), between_services),
+    (("postgres", "messaging", "services", "bundles", "selected_bundles"), needs),
+    (("services", "bundles", "selected_bundles"), bundle_rules),
+    (("bundles", "selected_bundles"), bundle_env),
     (("services", "gateway", "monitoring"), check_rollouts),
     (("environment", "services"), check_faults),
 ]

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from omnibase_infra.config.units import (
+    Cidr,
+    CpuMillis,
+    Identifier,
+    ImageReference,
+    Label,
+    MemoryMib,
+    repository_of,
+)
 
-def _cidr(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        raise ValueError("must be a network in CIDR form, for example 192.0.2.0/24") from None
-
-
-Cidr = Annotated[str, AfterValidator(_cidr)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
-"""A name in PostgreSQL that never needs quoting."""
-Label = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-"""A DNS label short enough to carry the suffixes of children."""
-ImageReference = Annotated[
-    str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]{1,128})?@sha256:[0-9a-f]{64}$")
+__all__ = [
+    "Cidr",
+    "CpuMillis",
+    "Identifier",
+    "ImageReference",
+    "Label",
+    "MemoryMib",
+    "QuotaConfig",
+    "Section",
+    "repository_of",
 ]
-"""`registry/repository[:tag]@sha256:<64 hex>`: what runs is decided by the digest, never by a tag."""
-
-
-def repository_of(reference: str) -> str:
-    """An image reference without tag and digest: registry and name."""
-    path = reference.partition("@")[0]
-    head, slash, last = path.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}"
-
-
-CpuMillis = Annotated[int, Field(ge=1, le=64_000)]
-MemoryMib = Annotated[int, Field(ge=32, le=524_288)]
 
 
 class Section(BaseModel):
-    """Base of every part of the settings."""
+    """Base of every part of the settings. The text below a field says what it is, see `descriptions`."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class QuotaConfig(Section):

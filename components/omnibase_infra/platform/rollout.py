@@ -28,7 +28,7 @@ def make_rollout(
         workload: what the stable workload gets.
         before: what the service uses.
     """
-    settings, cluster = room.config.services[name].rollout, room.config.cluster
+    settings, cluster = room.services[name].rollout, room.config.cluster
     args: RolloutArgs = {
         "workload": workload,
         "analysis_image": room.args.images[ANALYSIS_IMAGE],
@@ -62,4 +62,4 @@ def make_rollout_alerts(room: Room) -> list[Alert]:
 
 def analyses(room: Room) -> list[Party]:
     """The analyses of all services, who ask Prometheus."""
-    return [room.service(analysis(name)) for name in rolling(room.config.services)]
+    return [room.service(analysis(name)) for name in rolling(room.services)]

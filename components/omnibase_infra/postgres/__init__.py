@@ -1,7 +1,7 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
 from omnibase_infra.postgres.alerts import database_alerts
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
 from omnibase_infra.postgres.bootstrap import read_migrations
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
@@ -11,6 +11,7 @@ __all__ = [
     "OPERATOR",
     "PostgresCluster",
     "PostgresClusterArgs",
+    "PostgresDatabaseArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
     "database_alerts",

@@ -9,7 +9,13 @@ from omnibase_infra.config import load, required_images
 
 from tests.unit.components.test_config_rules import complaint, settings
 
-_PLAIN: dict[str, Any] = {"image": "reference", "database": "reference", "secrets": ["receipt-key"]}
+_PLAIN: dict[str, Any] = {
+    "image": "reference",
+    "ports": {"http": 8080},
+    "health": {"path": "/readyz"},
+    "databases": {"reference": {}},
+    "secrets": ["receipt-key"],
+}
 _STEPS = "services.reference.rollout.steps"
 
 
@@ -88,6 +94,6 @@ def test_faults_on_purpose_stay_away_from_users(stack: str, field: str) -> None:
 
 
 def test_two_services_do_not_share_what_one_of_them_changes() -> None:
-    given = {"services__other": {"image": "reference"}, "services__reference__rollout__interval_seconds": 7}
+    given = {"services__other": {**_PLAIN, "secrets": []}, "services__reference__rollout__interval_seconds": 7}
     services = load("dev", settings("dev", **given), {}).config.services
     assert [services[name].rollout.interval_seconds for name in ("reference", "other")] == [7, 4]

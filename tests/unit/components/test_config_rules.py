@@ -100,7 +100,9 @@ def test_a_service_names_an_image_that_exists() -> None:
     "reference", ["registry.example.test/a/b:latest", "registry.example.test/a/b", "b@sha256:abc", f"b{PINNED}"]
 )
 def test_an_image_without_registry_and_digest_is_refused(reference: str) -> None:
-    assert "pattern" in complaint("prod", "images.references.reference", images__references__reference=reference)
+    assert "by registry and digest" in complaint(
+        "prod", "images.references.reference", images__references__reference=reference
+    )
 
 
 @pytest.mark.parametrize("tag", ["", ":latest", ":16.4"])
@@ -133,13 +135,15 @@ def test_poolers_can_never_ask_for_more_connections_than_there_are() -> None:
 
 
 def test_a_service_uses_a_database_that_exists() -> None:
-    text = complaint("dev", "services.reference.database", services__reference__database="referense")
+    text = complaint("dev", "services.reference.databases.referense", services__reference__databases={"referense": {}})
     assert "did you mean 'reference'?" in text
 
 
 def test_the_application_role_is_not_the_owner() -> None:
-    text = complaint("dev", "postgres.database.app_role", postgres__database__app_role="reference_owner")
-    assert "must differ from the owner" in text
+    text = complaint(
+        "dev", "postgres.databases.reference.app_role", postgres__databases__reference__app_role="reference_owner"
+    )
+    assert "is postgres.databases.reference.owner already" in text
 
 
 @pytest.mark.req("V21")
@@ -222,8 +226,8 @@ def test_a_pin_of_a_services_image_is_a_setting_like_any_other() -> None:
         ("prometheus", "registry.example.test/omnibase/prometheus:1" + PINNED, "is not the image of a service"),
         ("referense", _REFERENCE, "did you mean 'reference'"),
         ("reference", "registry.example.test/omnibase/other:1" + PINNED, "must be of registry.example.test/omnibase/"),
-        ("reference", "registry.example.test/omnibase/reference:1", "pattern"),
-        ("reference", "registry.example.test/omnibase/reference@sha256:abc", "pattern"),
+        ("reference", "registry.example.test/omnibase/reference:1", "by registry and digest"),
+        ("reference", "registry.example.test/omnibase/reference@sha256:abc", "by registry and digest"),
     ],
 )
 def test_a_pin_that_would_pin_nothing_or_something_else_is_refused(image: str, reference: str, why: str) -> None:

@@ -26,7 +26,8 @@ def entries(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def services(*keys: str) -> dict[str, Any]:
-    return {"reference": {"database": "reference", "replicas": 2, "secrets": list(keys)}}
+    own = {"ports": {"http": 8080}, "health": {"path": "/readyz"}, "databases": {"reference": {}}}
+    return {"reference": {**own, "replicas": 2, "secrets": list(keys)}}
 
 
 @pytest.mark.req("C1.3")

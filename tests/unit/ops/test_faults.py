@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omnibase_infra.config import ConfigError, load
-from omnibase_infra.config.sources import stack_file_values
+from omnibase_infra.config.catalogue_file import read_catalogue
+from omnibase_infra.config.stack_file import read_stack_file
 from pydantic import ValidationError
 
 from ops.faults import Wrong, missing_proofs, read, render_page
@@ -22,7 +24,7 @@ TRIED = [(part.part, wrong) for part in PARTS for wrong in part.wrong if wrong.c
 
 def changed(wrong: Wrong) -> dict[str, Any]:
     """What the stack's file says, with the change."""
-    values = stack_file_values(ROOT / f"Pulumi.{wrong.stack}.yaml", wrong.stack)
+    values = copy.deepcopy(dict(read_stack_file(ROOT / f"Pulumi.{wrong.stack}.yaml", wrong.stack).values))
     for path, value in wrong.change.items():
         *heads, last = path.split(".")
         level: Any = values
@@ -39,7 +41,7 @@ def changed(wrong: Wrong) -> dict[str, Any]:
 @pytest.mark.parametrize(("part", "wrong"), TRIED, ids=[f"{part}: {wrong.setting}" for part, wrong in TRIED])
 def test_a_wrong_setting_is_refused_with_the_message_of_the_list(part: str, wrong: Wrong) -> None:
     with pytest.raises(ConfigError) as refused:
-        load(wrong.stack, changed(wrong), {})
+        load(wrong.stack, changed(wrong), {}, catalogue=read_catalogue(ROOT, wrong.stack))
     named = {problem.path for problem in refused.value.problems if wrong.message in str(problem)}
     assert named, f"{part}: {refused.value}"
 

@@ -1,0 +1,116 @@
+"""Settings of the PostgreSQL cluster: servers, poolers, databases with their roles and migrations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from omnibase_infra.config.section import Section
+from omnibase_infra.config.units import CpuMillis, Identifier, MemoryMib, ObjectName, ProjectPath
+
+Extension = Literal["btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp"]
+"""What the image of the server holds, as contrib of PostgreSQL."""
+
+
+class PoolerConfig(Section):
+    """One connection pooler; a cluster has a read-write and a read-only one of this shape."""
+
+    instances: Annotated[int, Field(ge=1, le=20)]
+    """Pods of each pooler."""
+    pool_size: Annotated[int, Field(ge=1, le=500)]
+    """Server connections per pooler pod and database."""
+    max_clients: Annotated[int, Field(ge=10, le=20_000)]
+    """Client connections per pooler pod."""
+    cpu_request_millis: CpuMillis
+    """CPU request of a pod, in thousandths of a core."""
+    memory_mib: MemoryMib
+    """Memory request and limit of a pod, in MiB."""
+
+
+class MigrationsConfig(Section):
+    """The migration set of a database. The first database's up files run as it is made; no other field has an effect
+    yet."""
+
+    directory: ProjectPath
+    """Directory of `NNNN_name.up.sql`, `.down.sql` and `.verify.sql`, relative to the project."""
+    tracking_table: Identifier = "schema_migrations"
+    """Table that records what ran, with checksums."""
+    id_prefix: Annotated[str, Field(pattern=r"^[a-z0-9:/_-]*$", max_length=40)] = ""
+    """What an id in the tracking table starts with, before the file's name; for databases that are older than this
+    project."""
+    after: list[Identifier] = []
+    """Databases whose migrations must be complete before these start."""
+    required_tables: list[Identifier] = []
+    """Tables that must be there when all have run."""
+
+
+class DatabaseConfig(Section):
+    """One database, its owner (who cannot log in) and the roles that services log in as."""
+
+    owner: Identifier
+    """Role that owns the schema and runs migrations; cannot log in."""
+    app_role: Identifier
+    """Role that services log in as; reads and writes rows."""
+    read_only_role: Identifier | None = None
+    """Role of services that only read; default none."""
+    extensions: list[Extension] = []
+    """Extensions that it has, made before any migration."""
+    migrations: MigrationsConfig | None = None
+    """Its migration set; default none."""
+
+    @property
+    def roles(self) -> list[str]:
+        """Roles that log in."""
+        return [self.app_role, *([self.read_only_role] if self.read_only_role else [])]
+
+
+class OperatorConfig(Section):
+    """The PostgreSQL operator."""
+
+    install: bool = True
+    """False where another stack of the same cluster installs it."""
+    replicas: Annotated[int, Field(ge=1, le=5)]
+    """Operator pods; they elect a leader."""
+    cpu_request_millis: CpuMillis
+    """CPU request of a pod, in thousandths of a core."""
+    memory_mib: MemoryMib
+    """Memory request and limit of a pod, in MiB."""
+
+
+class PostgresConfig(Section):
+    """The PostgreSQL cluster."""
+
+    version: Annotated[int, Field(ge=17, le=18)] = 17
+    """Major version; the image's tag must start with it. 17 is the first with the built-in locale provider."""
+    instances: Annotated[int, Field(ge=1, le=9)]
+    """PostgreSQL servers: one primary and its standbys. At least 3 in staging and prod."""
+    synchronous_standbys: Annotated[int, Field(ge=0, le=4)] = 1
+    """Standbys that must have a commit before it is acknowledged; 0 allows loss at failover."""
+    storage_gib: Annotated[int, Field(ge=1, le=16_384)]
+    """Data volume of each instance, in GiB; can grow, never shrink."""
+    wal_storage_gib: Annotated[int, Field(ge=1, le=4096)]
+    """Volume of each instance's write-ahead log, in GiB."""
+    storage_class: ObjectName | None = None
+    """StorageClass of the volumes; default the cluster's own default."""
+    cpu_request_millis: CpuMillis
+    """CPU request of each instance, in thousandths of a core; there is no CPU limit."""
+    memory_mib: Annotated[int, Field(ge=256, le=524_288)]
+    """Memory request and limit of each instance, in MiB; a quarter is shared_buffers."""
+    max_connections: Annotated[int, Field(ge=20, le=5000)]
+    """Server connections of each instance; the poolers must fit below it."""
+    password_generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Raise by one to make new passwords of all roles that log in."""
+    pooler: PoolerConfig
+    """Both connection poolers."""
+    databases: Annotated[dict[Identifier, DatabaseConfig], Field(min_length=1)]
+    """Name -> database. One that only services name which are not deployed is left out."""
+    first_database: Identifier | None = None
+    """The database that the cluster is made with; it can never change. Default: the only one."""
+    operator: OperatorConfig
+    """The operator that runs the cluster."""
+
+    @property
+    def first(self) -> str:
+        """Name of the database that the cluster is made with."""
+        return self.first_database or next(iter(self.databases))
