@@ -1,4 +1,4 @@
-"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls it."""
+"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls `run`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_catalogue,
     read_stack_file,
     required_images,
     resolve_images,
@@ -43,6 +44,17 @@ DEBUG_VARIABLE = "OMNIBASE_SDK_DEBUG"
 """Set it to have the SDK's own debug messages (under `--debug`), and the stack of calls of each resource."""
 
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
+
+
+def run(root: Path) -> None:
+    """`main` for the process that the engine started, and nothing in it that nobody needs.
+
+    Args:
+        root: the project's directory.
+    """
+    save_time()
+    pulumi.run(begin_requests)
+    main(root)
 
 
 def save_time(environ: Mapping[str, str] = os.environ) -> None:
@@ -66,6 +78,16 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
+
+
+async def begin_requests() -> None:
+    """Let the registrations of a finished program begin, before the SDK waits for them.
+
+    The SDK waits for requests under way, one after the other. Where none is, as at the end of a program that waited for
+    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with 400
+    resources 0.7 of 3.4 seconds of CPU time.
+    """
+    await asyncio.sleep(0)
 
 
 def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -98,7 +120,8 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     imported = _imported()
     path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
     file = read_stack_file(path, stack) if path.exists() else None
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
+    values, catalogue = engine_values(_engine_config()), read_catalogue(root, stack)
+    loaded: Loaded = load(stack, values, environ, _secret_keys(), imported, file=file, catalogue=catalogue)
     config = loaded.config
     return PlatformArgs(
         stack=stack,

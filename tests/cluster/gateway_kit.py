@@ -14,7 +14,7 @@ from typing import Any
 
 from omnibase_infra.gateway import proxies
 from omnibase_infra.gateway.args import RouteArgs
-from omnibase_infra.gateway.route import http_route
+from omnibase_infra.gateway.route import http_route, policy
 from omnibase_infra.network.policies import flow_policies
 
 from local.node.network import NetworkPlan
@@ -23,6 +23,8 @@ from tests.cluster.node_kit import pod
 from tests.cluster.platform_kit import NAMESPACE
 
 ECHO = "gateway-echo"
+HELD = "gateway-echo-held"
+HELD_REQUESTS = 5
 _PORT = 443
 # Answers each connection with the request's head; a path with `slow` in it takes its time.
 _SCRIPT = r"""cat() { /bin/busybox cat; }
@@ -109,7 +111,10 @@ class Caller:
 
 
 def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
-    """Pod, Service, route and network policies of a service that answers with the request's head."""
+    """Pod, Service, routes and network policies of a service that answers with the request's head.
+
+    The second route, `/held`, holds its clients to a limit of its own.
+    """
     labels = {"app.kubernetes.io/name": ECHO}
     args: RouteArgs = {
         "namespace": NAMESPACE,
@@ -120,6 +125,8 @@ def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
         "backends": [{"service": ECHO, "port": 8080, "pods": labels}],
         "timeout_seconds": 1,
     }
+    held: RouteArgs = {**args, "path": "/held", "limits": {"operator": HELD_REQUESTS}}
+    routes = [http_route(ECHO, args), http_route(HELD, held), policy(HELD, held)]
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -130,4 +137,4 @@ def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
     policies = flow_policies(ECHO, source, destination, [8080], "TCP")  # type: ignore[arg-type]  # a Party
     made = json.loads(pod(ECHO, image, _SCRIPT, labels=labels))
     made["metadata"]["namespace"] = NAMESPACE
-    return [made, service, http_route(ECHO, args), *policies.values()]
+    return [made, service, *(route for route in routes if route), *policies.values()]

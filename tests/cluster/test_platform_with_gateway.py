@@ -22,7 +22,7 @@ from local.report import gateway_lines
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.calls_kit import calling
 from tests.cluster.conftest import Kubectl
-from tests.cluster.gateway_kit import Caller, Reply, echo_manifests
+from tests.cluster.gateway_kit import HELD_REQUESTS, Caller, Reply, echo_manifests
 from tests.cluster.node_kit import SHELL_IMAGE, eventually, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK
 
@@ -147,6 +147,42 @@ def test_a_client_above_its_limit_is_held_back_and_another_is_not(caller: Caller
     assert 0 < int(last.headers["x-ratelimit-reset"]) <= 60
     assert {name: last.headers.get(name) for name in _ALWAYS} == _ALWAYS
     assert caller.call("/notes?limit=1", key=operator).status == 200
+
+
+@pytest.mark.req("C5.2", "C1.8")
+def test_a_route_may_hold_a_client_tighter_than_its_own_limit_does(caller: Caller, echo: str) -> None:
+    key = caller.key("operator")
+    wait_for(lambda: caller.call("/held", key=key).status == 429, 60, "the route's own limit is in force")
+
+    def statuses(path: str) -> Counter[int]:
+        """Of ten calls on one connection, so at one proxy."""
+        connection = caller.connect()
+        found = Counter(caller.call(path, key=key, connection=connection).status for _ in range(10))
+        connection.close()
+        return found
+
+    held = statuses("/held")
+    assert held[200] <= HELD_REQUESTS
+    assert held[429] == 10 - held[200]
+    assert statuses(echo) == {200: 10}, "the same client, on a route without a limit of its own"
+
+
+@pytest.mark.req("C5.7", "V18")
+def test_a_page_may_call_if_its_origin_is_named_and_still_needs_a_key(caller: Caller) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    ours = {"Origin": "https://app.omnibase.test"}
+    asked = caller.call("/notes", method="OPTIONS", headers={**ours, **asks})
+    assert asked.status == 200, "a browser asks without a key"
+    assert asked.headers["access-control-allow-origin"] == ours["Origin"]
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    assert "x-api-key" in asked.headers["access-control-allow-headers"].lower()
+    assert asked.headers["access-control-max-age"] == "86400"
+    strangers = caller.call("/notes", method="OPTIONS", headers={"Origin": "https://other.omnibase.test", **asks})
+    assert "access-control-allow-origin" not in strangers.headers
+    assert caller.call("/notes?limit=1", headers=ours).status == 401
+    reply = caller.call("/notes?limit=1", key=caller.key("operator"), headers=ours)
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, ours["Origin"])
+    assert reply.headers["access-control-expose-headers"] == "X-Correlation-ID"
 
 
 @pytest.mark.req("C6.2", "C6.1")

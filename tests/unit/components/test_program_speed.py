@@ -6,12 +6,13 @@ import asyncio
 import gc
 import inspect
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 from omnibase_infra.objects import child
-from omnibase_infra.program import DEBUG_VARIABLE, save_time
+from omnibase_infra.program import DEBUG_VARIABLE, begin_requests, save_time
 from pulumi.runtime import resource as registering
 from pulumi.runtime import stack as running
 
@@ -102,3 +103,23 @@ def test_garbage_is_looked_for_rarely_but_is() -> None:
 
     assert gc.isenabled()
     assert gc.get_threshold()[0] >= 10_000
+
+
+def test_the_end_of_a_program_does_not_count_all_outputs_again_for_each_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+
+    async def wait(outputs: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        looked_at.append(len(outputs))
+        return await asyncio.wait(outputs, **options)
+
+    async def program() -> None:
+        parent = pulumi.ComponentResource("t:index:T", "t")
+        for number in range(100):
+            child(parent, f"c{number}", {"apiVersion": "v1", "kind": "Service", "metadata": {}})
+        await begin_requests()
+
+    monkeypatch.setattr(running, "asyncio", SimpleNamespace(**{**vars(asyncio), "wait": wait}))
+    assert len(record(program).requests) == 102  # with the stack and the parent
+    assert sum(looked_at) < 1_000  # without: 5234
