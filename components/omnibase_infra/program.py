@@ -23,6 +23,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_stack_file,
     required_images,
     resolve_images,
     unbuilt_images,
@@ -67,7 +68,7 @@ def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
     A wrong setting ends the program with one message; nothing but the stack itself has been registered then.
 
     Args:
-        root: the project's directory, which `migrations` is relative to.
+        root: the project's directory, with the stack file; `migrations` is relative to it.
         environ: OMNIBASE__ overrides, OMNIBASE_IMAGES_LOCK and OMNIBASE_VENDOR_DIR are read.
     """
     try:
@@ -89,7 +90,9 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
         ConfigError, ImagesError, FileNotFoundError: see `config.load`, `config.resolve_images`, `read_migrations`.
     """
     imported = _imported()
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported)
+    path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
+    file = read_stack_file(path, stack) if path.exists() else None
+    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
     config = loaded.config
     return PlatformArgs(
         stack=stack,

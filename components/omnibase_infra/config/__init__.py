@@ -18,6 +18,7 @@ from omnibase_infra.config.rules import required_images
 from omnibase_infra.config.section import QuotaConfig
 from omnibase_infra.config.services import ServiceConfig
 from omnibase_infra.config.sources import engine_values
+from omnibase_infra.config.stack_file import StackFile, read_stack_file
 
 __all__ = [
     "ALIASES",
@@ -40,12 +41,14 @@ __all__ = [
     "QuotaConfig",
     "ServiceConfig",
     "StackConfig",
+    "StackFile",
     "TopicConfig",
     "engine_values",
     "load",
     "load_stack_file",
     "lock_exists",
     "parse_environment",
+    "read_stack_file",
     "required_images",
     "resolve_images",
     "unbuilt_images",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -12,7 +14,8 @@ class Problem:
     """One thing that is wrong with one setting."""
 
     origin: str
-    """The stack file, the environment variable or the tier's defaults that the value came from."""
+    """The stack file, with line and column where they are known (`Pulumi.dev.yaml:7:5`), the environment variable or
+    the tier's defaults that the value came from."""
     path: str
     """Key path below `omnibase-infra:`, for example `postgres.pooler.instances`."""
     received: str
@@ -25,6 +28,31 @@ class Problem:
     def __str__(self) -> str:
         text = f"{self.origin}: {self.path} = {self.received}: {self.allowed}"
         return f"{text}; {self.hint}" if self.hint else text
+
+
+_CREDENTIAL = re.compile(r"password|passwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
+_LONGEST_VALUE = 80  # characters of a wrong value that an error repeats
+
+
+def shown(path: str, value: object, *, hidden: bool = False) -> str:
+    """A received value as an error may repeat it: never what may be a credential, and never a whole document.
+
+    Args:
+        path: its key path; a name such as `api_key` in it hides the value.
+        value: what was received.
+        hidden: the value is known to be a secret.
+    """
+    if value is None:
+        return "nothing"
+    if hidden or _CREDENTIAL.search(path) or (isinstance(value, Mapping | list) and _CREDENTIAL.search(str(value))):
+        return "[hidden]"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def repeated(path: str, text: str) -> str:
+    """What was received, if an error may repeat it."""
+    return "[hidden]" if _CREDENTIAL.search(path) else text
 
 
 class ConfigError(ValueError):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from omnibase_infra.config import rules
 from omnibase_infra.config.environments import Environment, parse_environment
-from omnibase_infra.config.errors import ConfigError, Problem, nearest
+from omnibase_infra.config.errors import ConfigError, Problem, nearest, shown
 from omnibase_infra.config.model import StackConfig
 from omnibase_infra.config.secrets import ImportedValue, import_problems
-from omnibase_infra.config.sources import Merged, override_values, stack_file_values, tier_defaults
+from omnibase_infra.config.sources import Merged, Override, overrides, tier_defaults
+from omnibase_infra.config.stack_file import ENCRYPTED, PROJECT, StackFile, read_stack_file
 
-_CREDENTIAL = re.compile(r"password|passwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_LONGEST_VALUE = 80  # characters of a wrong value that an error repeats
+_RESERVED = (".test", ".example", ".invalid")
+"""Top-level domains that nobody can own (RFC 2606): an address below one is an example and no secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +30,19 @@ class Loaded:
 
     config: StackConfig
     origins: Mapping[str, str]
-    """Key path -> `dev defaults`, `Pulumi.dev.yaml` or the variable's name."""
+    """Key path -> `dev defaults`, `Pulumi.dev.yaml`, with `:line:column` where the file was read, or the variable."""
     overrides: Mapping[str, str]
     """Key path -> the OMNIBASE__ variable that changed it."""
 
 
 def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> Loaded:
-    """Settings of `Pulumi.<stack>.yaml` in a directory; see `load`."""
-    values = stack_file_values(directory / f"Pulumi.{stack}.yaml", stack)
-    return load(stack, values, environ)
+    """Settings of `Pulumi.<stack>.yaml` in a directory, read without the engine; see `load`.
+
+    Raises:
+        ConfigError: as `load`; also with everything that is wrong with the file as YAML.
+    """
+    file = read_stack_file(directory / f"Pulumi.{stack}.yaml", stack)
+    return load(stack, file.values, environ, imported=file.imported, file=file)
 
 
 def load(
@@ -45,6 +51,8 @@ def load(
     environ: Mapping[str, str],
     secrets: Collection[str] = (),
     imported: Mapping[str, ImportedValue] | None = None,
+    *,
+    file: StackFile | None = None,
 ) -> Loaded:
     """Merge tier defaults, the stack's values and OMNIBASE__ variables, and check the result.
 
@@ -54,41 +62,57 @@ def load(
         environ: the process's environment; only names that start with OMNIBASE__ are read.
         secrets: top-level keys that the engine marks as secret; their values never appear in an error.
         imported: name -> value of imported secrets; None where they are not known, and so not checked.
+        file: the stack file as it was read, for places in messages and for what is wrong with its form.
 
     Raises:
         ConfigError: with every problem found; unknown keys, wrong types and ranges, dangling references, sizes that
-            cannot work, and overrides that prod does not allow.
+            cannot work, secrets in plain text, and overrides that prod does not allow.
     """
     source = f"Pulumi.{stack}.yaml"
-    environment = _environment(stack, source, values)
-    merged = Merged()
+    formal = list(file.problems) if file else []
+    environment = _environment(stack, source, values, formal)
+    merged = Merged(places={source: file.places} if file and file.agrees(values) else {})
     merged.add(tier_defaults(environment, values), f"{environment} defaults")
     merged.add({**values, "environment": environment}, source)
-    overrides: dict[str, str] = {}
-    for variable, nested, path in override_values(environ, _with_model_names(merged.values)):
-        merged.add(nested, variable)
-        overrides[path] = variable
+    variables = list(overrides(environ, _with_model_names(merged.values)))
+    for each in variables:
+        merged.add(each.values, each.variable)
+        formal += each.problems
     sections, problems = _sections(merged, secrets)
     problems += [
         Problem(origin=merged.origin(path), path=path, received=received, allowed=allowed, hint=hint)
         for path, received, allowed, hint in rules.check(sections)
     ]
+    problems += _plain_secrets(merged, source, sections, secrets)
     if imported is not None and "secrets" in sections:
         problems += import_problems(stack, sections["secrets"], imported)
-    problems += _forbidden_overrides(environment, overrides, merged.values.get("allowed_overrides"))
-    if problems:
-        raise ConfigError(stack, problems)
-    config = StackConfig.model_validate(merged.values)
-    return Loaded(config=config, origins=dict(merged.origins), overrides=overrides)
+    problems += _forbidden_overrides(environment, variables, merged.values.get("allowed_overrides"))
+    if formal or problems:
+        raise ConfigError(stack, [*formal, *_not_explained_by(formal, problems)])
+    return Loaded(
+        config=StackConfig.model_validate(sections),
+        origins=merged.origins,
+        overrides={each.path: each.variable for each in variables},
+    )
 
 
-def _environment(stack: str, source: str, values: Mapping[str, Any]) -> Environment:
+def _not_explained_by(formal: Collection[Problem], problems: Collection[Problem]) -> list[Problem]:
+    """Problems other than what follows from a value that could not be read."""
+    unread = [each.path for each in formal]
+    return [
+        problem
+        for problem in problems
+        if not any(problem.path == path or problem.path.startswith(f"{path}.") for path in unread)
+    ]
+
+
+def _environment(stack: str, source: str, values: Mapping[str, Any], formal: list[Problem]) -> Environment:
     word = values.get("environment", stack)
     try:
         return parse_environment(word)
     except ValueError as error:
         problem = Problem(origin=source, path="environment", received=repr(word), allowed=str(error))
-        raise ConfigError(stack, [problem]) from None
+        raise ConfigError(stack, [*formal, *_not_explained_by(formal, [problem])]) from None
 
 
 def _with_model_names(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +127,7 @@ def _sections(merged: Merged, secrets: Collection[str]) -> tuple[dict[str, Any],
     for key in [*StackConfig.model_fields, *(key for key in merged.values if key not in StackConfig.model_fields)]:
         hidden = key in secrets
         if key not in StackConfig.model_fields:
-            received = _show(key, merged.values[key], hidden)
+            received = shown(key, merged.values[key], hidden=hidden)
             hint = nearest(key, StackConfig.model_fields)
             problems.append(_problem(merged, key, received, "is an unknown key", hint))
             continue
@@ -112,22 +136,26 @@ def _sections(merged: Merged, secrets: Collection[str]) -> tuple[dict[str, Any],
             if field.is_required():
                 problems.append(_problem(merged, key, "nothing", "is required", "add it to the stack file"))
             else:
-                sections[key] = field.get_default()
+                sections[key] = field.get_default(call_default_factory=True)
             continue
         try:
-            sections[key] = TypeAdapter[Any](field.annotation or Any).validate_python(merged.values[key])
+            sections[key] = _section(key).validate_python(merged.values[key])
         except ValidationError as error:
             problems += _translate(error, key, merged, hidden)
     return sections, problems
 
 
+@cache
+def _section(key: str) -> TypeAdapter[Any]:
+    return TypeAdapter(StackConfig.model_fields[key].rebuild_annotation())
+
+
 def _translate(error: ValidationError, key: str, merged: Merged, hidden: bool) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
-        parts = [str(part) for part in detail["loc"] if part != "[key]"]
-        path = ".".join([key, *parts])
-        value = _at(merged.values, path)
         kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
-        hint = ""
+        parts = _keys(merged.values[key], [str(part) for part in detail["loc"]], absent=kind == "missing")
+        path, hint = ".".join([key, *parts]), ""
+        value = _at(merged.values, path)
         if kind == "extra_forbidden":
             message, hint = "is an unknown key", nearest(parts[-1], _names_at(path))
         elif kind == "missing":
@@ -135,7 +163,21 @@ def _translate(error: ValidationError, key: str, merged: Merged, hidden: bool) -
         elif kind == "literal_error":
             choices = re.findall(r"'([^']*)'", message)
             message, hint = f"must be one of {', '.join(choices)}", nearest(str(value), choices)
-        yield _problem(merged, path, _show(path, value, hidden), message.replace("Input should", "should"), hint)
+        yield _problem(merged, path, shown(path, value, hidden=hidden), message.replace("Input should", "should"), hint)
+
+
+def _keys(value: object, location: list[str], *, absent: bool) -> list[str]:
+    """Keys of a location; the marks that pydantic sets for a kind of value, or for a key, are left out."""
+    parts: list[str] = []
+    for part in location:
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif part != location[-1] or not absent:
+            continue
+        parts.append(part)
+    return parts
 
 
 def _names_at(path: str) -> list[str]:
@@ -162,29 +204,53 @@ def _at(values: Mapping[str, Any], path: str) -> object:
     return level
 
 
-def _show(path: str, value: object, hidden: bool) -> str:
-    if value is None:
-        return "nothing"
-    if hidden or _CREDENTIAL.search(path) or (isinstance(value, Mapping) and _CREDENTIAL.search(str(value))):
-        return "[hidden]"
-    text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
-
-
 def _problem(merged: Merged, path: str, received: str, allowed: str, hint: str) -> Problem:
     return Problem(origin=merged.origin(path), path=path, received=received, allowed=allowed, hint=hint)
 
 
-def _forbidden_overrides(environment: Environment, overrides: Mapping[str, str], allowed: object) -> Iterator[Problem]:
+def _plain_secrets(
+    merged: Merged, source: str, sections: Mapping[str, Any], secrets: Collection[str]
+) -> Iterator[Problem]:
+    """Secrets that the stack file shows to everybody who reads it."""
+    origins = merged.origins
+    for key, section in sections.items():
+        for path, secret in _secret_values(section, key):
+            value = secret.get_secret_value()
+            host = urlsplit(value).hostname or ""
+            open_to_all = key not in secrets and value != ENCRYPTED and not host.endswith(_RESERVED)
+            if open_to_all and origins.get(path, "").startswith(source):
+                hint = f"`pulumi config set --secret --path '{PROJECT}:{path}'`, or `ops config set {path} --secret`"
+                yield _problem(
+                    merged, path, "[hidden]", "is plain text, which everybody who reads the file knows", hint
+                )
+
+
+def _secret_values(value: object, path: str) -> Iterator[tuple[str, SecretStr]]:
+    if isinstance(value, SecretStr):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secret_values(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _secret_values(below, f"{path}.{name}")
+    elif isinstance(value, list):
+        for number, below in enumerate(value):
+            yield from _secret_values(below, f"{path}.{number}")
+
+
+def _forbidden_overrides(
+    environment: Environment, variables: Collection[Override], allowed: object
+) -> Iterator[Problem]:
     if environment is not Environment.PROD:
         return
     listed = allowed if isinstance(allowed, list) else []
-    for path, variable in overrides.items():
-        if path not in listed or path == "allowed_overrides":
+    for each in variables:
+        if each.path not in listed or each.path == "allowed_overrides":
             yield Problem(
-                origin=variable,
-                path=path,
+                origin=each.variable,
+                path=each.path,
                 received="an override",
                 allowed="prod accepts only the key paths that its stack file lists under allowed_overrides",
-                hint=f"add '{path}' there, or put the value into the stack file",
+                hint=f"add '{each.path}' there, or put the value into the stack file",
             )

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from omnibase_infra.config.capabilities import CAPABILITIES
 from omnibase_infra.config.defaults import TIER_DEFAULTS, service_defaults
 from omnibase_infra.config.environments import Environment
-from omnibase_infra.config.errors import ConfigError, Problem
+from omnibase_infra.config.errors import Problem, repeated
+from omnibase_infra.config.stack_file import PROJECT
+from omnibase_infra.config.yaml_file import read_yaml
 
-PROJECT = "omnibase-infra"
 OVERRIDE_PREFIX = "OMNIBASE__"
 
 
@@ -23,50 +21,40 @@ OVERRIDE_PREFIX = "OMNIBASE__"
 class Merged:
     """Settings merged from all sources, and who set each leaf."""
 
+    places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """File that is an origin -> key path in it -> `line:column`."""
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-    """Key path of a leaf -> origin."""
+    _origins: dict[str, Any] = field(default_factory=dict)
+    """The same mappings as in `values`, with origins as leaves."""
 
     def add(self, values: Mapping[str, Any], origin: str) -> None:
         """Lay values over what is there; mappings merge, everything else replaces."""
-        _merge(self.values, values)
-        for path in leaves(values):
-            for covered in [known for known in self.origins if known.startswith(f"{path}.")]:
-                del self.origins[covered]
-            self.origins[path] = origin
+        _merge(self.values, self._origins, values, origin)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Key path of every leaf -> who set it; in a file, where."""
+        return {path: self._placed(path, who) for path, who in _leaves(self._origins)}
 
     def origin(self, path: str) -> str:
-        """Who set this path, or the nearest path above or below it that somebody set."""
-        if path in self.origins:
-            return self.origins[path]
-        below = [origin for known, origin in self.origins.items() if known.startswith(f"{path}.")]
-        if below:
-            return below[-1]
-        head, _, _ = path.rpartition(".")
-        return self.origin(head) if head else next(reversed(self.origins.values()), "settings")
+        """Who set this path, or the nearest path above or below it that somebody set; in a file, where."""
+        return self._placed(path, self._who(path))
 
+    def _who(self, path: str) -> str:
+        level: Any = self._origins
+        while path and isinstance(level, dict):
+            key = _first_key(path, level)
+            if key is None:
+                break
+            level, path = level[key], path[len(key) + 1 :]
+        found = [str(who) for _, who in _leaves({"": level})] or ["settings"]
+        return next((who for who in found if who in self.places), found[-1])
 
-def stack_file_values(path: Path, stack: str) -> dict[str, Any]:
-    """Read the `omnibase-infra:` settings of a Pulumi.<stack>.yaml; other namespaces belong to other programs.
-
-    Raises:
-        ConfigError: no such file, no YAML, or no mapping under `config`.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = sorted(file.name.split(".")[1] for file in path.parent.glob("Pulumi.*.yaml"))
-        raise ConfigError(stack, [_file_problem(path, "does not exist", f"known stacks: {', '.join(known)}")]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(stack, [_file_problem(path, "cannot be read as YAML", reason)]) from None
-    config = content.get("config") if isinstance(content, dict) else None
-    if not isinstance(config, dict):
-        raise ConfigError(
-            stack, [_file_problem(path, "has no mapping 'config:'", "see docs/reference/configuration.md")]
-        )
-    mine = {str(key): value for key, value in config.items() if str(key).startswith(f"{PROJECT}:")}
-    return {key.removeprefix(f"{PROJECT}:"): value for key, value in mine.items()}
+    def _placed(self, path: str, who: str) -> str:
+        places = self.places.get(who, {})
+        while path and path not in places:
+            path = path.rpartition(".")[0]
+        return f"{who}:{places[path]}" if path else who
 
 
 def engine_values(config: Mapping[str, str]) -> dict[str, Any]:
@@ -99,42 +87,76 @@ def tier_defaults(environment: Environment, stack_values: Mapping[str, Any]) -> 
     return dict(defaults)
 
 
-def override_values(environ: Mapping[str, str], below: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Each override as (variable, nested value, key path). Values are YAML scalars: `3` is a number, `"3"` a text."""
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """One OMNIBASE__ variable."""
+
+    variable: str
+    path: str
+    """Key path that it sets."""
+    values: dict[str, Any]
+    """Its value below the keys of the path."""
+    problems: tuple[Problem, ...]
+
+
+def overrides(environ: Mapping[str, str], below: Mapping[str, Any]) -> Iterator[Override]:
+    """Each override. Values are YAML: `3` is a number, `"3"` and what is no YAML a text."""
     for variable in sorted(name for name in environ if name.startswith(OVERRIDE_PREFIX)):
         keys = _known_spelling(variable.removeprefix(OVERRIDE_PREFIX).lower().split("__"), below)
-        try:
-            value = yaml.safe_load(environ[variable])
-        except yaml.YAMLError:
-            value = environ[variable]
-        nested: Any = value
+        path = ".".join(keys)
+        document = read_yaml(environ[variable].encode("utf-8", "surrogateescape"))
+        nested: Any = document.values if document.complete else environ[variable]
         for key in reversed(keys):
             nested = {key: nested}
-        yield variable, nested, ".".join(keys)
+        problems = [
+            Problem(
+                origin=variable,
+                path=".".join([path, *map(str, fault.keys)]),
+                received=repeated(path, fault.received),
+                allowed=fault.allowed,
+                hint=fault.hint,
+            )
+            for fault in document.faults
+            if document.complete
+        ]
+        yield Override(variable=variable, path=path, values=nested, problems=tuple(problems))
 
 
-def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def leaves(values: Mapping[str, Any]) -> Iterator[str]:
     """Key paths of everything that is not a mapping (an empty mapping counts as a leaf)."""
+    return (path for path, _ in _leaves(values))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{path}.")
+            yield from _leaves(value, f"{path}.")
         else:
-            yield path
+            yield path, value
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+def _first_key(path: str, level: Mapping[str, Any]) -> str | None:
+    """The key that a path begins with; a key may hold dots itself."""
+    words = path.split(".")
+    starts = (".".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((start for start in starts if start in level), None)
+
+
+def _merge(base: dict[str, Any], origins: dict[str, Any], over: Mapping[str, Any], origin: str) -> None:
     for key, value in over.items():
         name = str(key)
-        if isinstance(value, Mapping) and isinstance(base.get(name), dict):
-            _merge(base[name], value)
-        elif isinstance(value, Mapping):
-            base[name] = {}
-            _merge(base[name], value)
+        if isinstance(value, Mapping):
+            if not isinstance(base.get(name), dict):
+                base[name], origins[name] = {}, origin
+            if value:
+                below = origins[name] if isinstance(origins.get(name), dict) else {}
+                origins[name] = below
+                _merge(base[name], below, value, origin)
         elif value is None and isinstance(base.get(name), dict):
             continue  # `reference:` with nothing below is how YAML spells "all defaults"
         else:
-            base[name] = value
+            base[name], origins[name] = value, origin
 
 
 def _known_spelling(keys: list[str], below: Mapping[str, Any]) -> list[str]:
@@ -147,7 +169,3 @@ def _known_spelling(keys: list[str], below: Mapping[str, Any]) -> list[str]:
         spelled.append(match)
         level = known.get(match)
     return spelled
-
-
-def _file_problem(path: Path, what: str, hint: str) -> Problem:
-    return Problem(origin=path.name, path="(file)", received=str(path.name), allowed=what, hint=hint)

@@ -70,8 +70,7 @@ def make_service(room: Room, used: Used, name: str, settings: ServiceConfig) -> 
     give_secrets(room, args, name, prefix, used.secrets)
     before: list[pulumi.Resource] = [room.environment]
     if settings.databases:
-        first = variables(room.config.postgres.first)
-        connect(args, first, used.database, room.config.postgres.password_generation)
+        connect(args, settings.databases, room, used.database)
         before.append(used.database)
     if used.messages is not None and uses_messages(room, name):
         connect_messages(args, prefix, name, used.messages, room.config.messaging.credential_generation)
