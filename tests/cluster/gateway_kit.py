@@ -34,7 +34,7 @@ head="$first
 "
 while IFS= read -r line; do line="${line%?}"; [ -z "$line" ] && break; head="$head$line
 "; done
-case "$first" in *slow*) /bin/busybox sleep 5 ;; esac
+case "$first" in *slow*) /bin/busybox sleep 20 ;; esac
 printf 'HTTP/1.1 200 OK\r\nServer: echo\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' "${#head}" "$head"
 END
 exec /bin/busybox nc -ll -p 8080 -e /bin/sh /www/answer
@@ -72,7 +72,7 @@ class Caller:
         """TLS as a careful client speaks it: the platform's authority and no other."""
         return ssl.create_default_context(cadata=self.authority)
 
-    def connect(self, context: ssl.SSLContext | None = None, seconds: float = 10) -> http.client.HTTPSConnection:
+    def connect(self, context: ssl.SSLContext | None = None, seconds: float = 30) -> http.client.HTTPSConnection:
         """A connection that several calls can use."""
         made = http.client.HTTPSConnection(self.host, _PORT, timeout=seconds)
         raw = socket.create_connection((self.address, _PORT), seconds)
