@@ -244,6 +244,25 @@ def config_promote(
     raise typer.Exit(promote(source, target, write=write, as_json=as_json, console=_console()))
 
 
+@config.command("migrate")
+def config_migrate(
+    files: Annotated[list[Path], typer.Argument(help="Compose files, manifests of services, manifests of bundles.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the settings here, not to stdout.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write foreign descriptions of services as settings, and say what had no home and what was refused.
+
+    Refused are secrets in plain text, paths of the host, the engine's socket, images without digest, root, addresses
+    that are typed in. The notes go to stderr. Ends with 1 when anything was refused.
+    """
+    from ops.config import migrate  # noqa: PLC0415
+
+    errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _FILE_COLUMNS)
+    raise typer.Exit(migrate(files, output, as_json=as_json, console=errors))
+
+
 @config.command("set")
 def config_set(
     path: Annotated[str, typer.Argument(help="Key path, for example postgres.storage_gib.")],

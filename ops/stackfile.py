@@ -12,6 +12,7 @@ from omnibase_infra.config.yaml_file import read_yaml
 from local.errors import InputError
 
 _STEP = "  "
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def with_value(text: str, path: Sequence[str], value: object, comment: str = "") -> str:
@@ -25,7 +26,7 @@ def with_value(text: str, path: Sequence[str], value: object, comment: str = "")
     Raises:
         InputError: the file is written in a way that this cannot change safely; it says what to write by hand.
     """
-    wanted = yaml.safe_load(text) or {}
+    wanted = _read(text) or {}
     remedy = f"set {'.'.join(path)} to {_written(value)} by hand"
     level = wanted
     for key in path[:-1]:
@@ -34,7 +35,7 @@ def with_value(text: str, path: Sequence[str], value: object, comment: str = "")
         level[_entry(level, path[-1], remedy)] = value
     else:
         level[path[-1]] = value
-    return _proven(_changed(text, list(path), _written(value), comment), wanted, remedy)
+    return _proven(_changed(text, list(path), value, comment), wanted, remedy)
 
 
 def without_key(text: str, path: Sequence[str]) -> str:
@@ -43,7 +44,7 @@ def without_key(text: str, path: Sequence[str]) -> str:
     Raises:
         InputError: as for `with_value`.
     """
-    wanted = yaml.safe_load(text) or {}
+    wanted = _read(text) or {}
     levels = [wanted]
     for key in path[:-1]:
         level = levels[-1].get(key)
@@ -58,6 +59,17 @@ def without_key(text: str, path: Sequence[str]) -> str:
     del levels[depth][path[depth]]
     changed = _removed(text, path, depth)
     return _proven(changed, wanted, f"take {'.'.join(path)} out by hand")
+
+
+def _read(text: str) -> Any:  # noqa: ANN401 -- YAML values
+    return _unshared(yaml.load(text, Loader=_LOADER))  # noqa: S506 -- it is the safe one
+
+
+def _unshared(value: Any) -> Any:  # noqa: ANN401 -- as above
+    """A copy in which what an anchor names twice is there twice, so that a change of one is not one of the other."""
+    if isinstance(value, dict):
+        return {key: _unshared(each) for key, each in value.items()}
+    return [_unshared(each) for each in value] if isinstance(value, list) else value
 
 
 def _below(level: Any, key: str, remedy: str) -> Any:  # noqa: ANN401 -- YAML values
@@ -87,7 +99,7 @@ def _written(value: object) -> str:
 def _proven(changed: str, wanted: object, remedy: str) -> str:
     """The changed text, if it says what was wanted and nothing else."""
     try:
-        right = yaml.safe_load(changed) == wanted
+        right = _read(changed) == wanted
     except yaml.YAMLError:
         right = False
     if not right:
@@ -98,24 +110,33 @@ def _proven(changed: str, wanted: object, remedy: str) -> str:
     return changed
 
 
-def _changed(text: str, path: list[str], value: str, comment: str) -> str:
+def _changed(text: str, path: list[str], value: object, comment: str) -> str:
     node: Any = yaml.compose(text)
     above = -1  # column of the mapping's own key
     for depth, key in enumerate(path):
         if isinstance(node, yaml.SequenceNode):
             node = node.value[int(key)]
             continue
-        if not isinstance(node, yaml.MappingNode) or not node.value or node.flow_style:
+        if not isinstance(node, yaml.MappingNode) or not node.value:
             return _under(text, node, _lines(path[depth:], above + len(_STEP), value, comment))
         found = next((value for name, value in node.value if name.value == key), None)
         if found is None:
-            first = node.value[0][0].start_mark
-            added = _lines(path[depth:], first.column, value, comment)
-            start = first.index - first.column
-            return text[:start] + added + text[start:]
+            return _added(text, node, path[depth:], value, comment)
         above = node.value[0][0].start_mark.column
         node = found
-    return _replaced(text, node, value)
+    return _replaced(text, node, _written(value))
+
+
+def _added(text: str, node: Any, keys: list[str], value: object, comment: str) -> str:  # noqa: ANN401 -- a YAML node
+    """In front of the first key of a mapping."""
+    first = node.value[0][0].start_mark
+    if node.flow_style:
+        for key in reversed(keys[1:]):
+            value = {key: value}
+        added = f"{_written(keys[0])}: {_written(value)}, "
+    else:
+        added = _lines(keys, first.column, value, comment).lstrip(" ") + " " * first.column
+    return text[: first.index] + added + text[first.index :]
 
 
 def _replaced(text: str, node: Any, value: str) -> str:  # noqa: ANN401 -- any YAML node
@@ -138,11 +159,11 @@ def _under(text: str, node: Any, added: str) -> str:  # noqa: ANN401 -- as above
     return text[:start].rstrip() + "\n" + added.rstrip("\n") + text[end:]
 
 
-def _lines(keys: list[str], column: int, value: str, comment: str) -> str:
+def _lines(keys: list[str], column: int, value: object, comment: str) -> str:
     lines = []
     for depth, key in enumerate(keys):
         last = depth == len(keys) - 1
-        said = f" {value}{f' # {comment}' if comment else ''}" if last else ""
+        said = f" {_written(value)}{f' # {comment}' if comment else ''}" if last else ""
         lines.append(f"{' ' * column}{_STEP * depth}{_written(key)}:{said}\n")
     return "".join(lines)
 
@@ -156,4 +177,5 @@ def _removed(text: str, path: Sequence[str], depth: int) -> str:
         if level == depth:
             first = name.start_mark.line
     lines = text.splitlines(keepends=True)
-    return "".join([*lines[:first], *lines[node.start_mark.line + 1 :]])
+    last = text.count("\n", 0, _end(node))
+    return "".join([*lines[:first], *lines[last + 1 :]])

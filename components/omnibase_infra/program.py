@@ -1,4 +1,4 @@
-"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls it."""
+"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls `run`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ DEBUG_VARIABLE = "OMNIBASE_SDK_DEBUG"
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
 
+def run(root: Path) -> None:
+    """`main` for the process that the engine started, and nothing in it that nobody needs.
+
+    Args:
+        root: the project's directory.
+    """
+    save_time()
+    pulumi.run(begin_requests)
+    main(root)
+
+
 def save_time(environ: Mapping[str, str] = os.environ) -> None:
     """Leave out what the SDK does for nobody. Call it before `main`, in a process that runs this program alone.
 
@@ -63,10 +74,20 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
         environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    running.asyncio = _Patient()  # type: ignore[assignment]  # the module, but for one function
+    vars(running)["asyncio"] = _Patient()
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
+
+
+async def begin_requests() -> None:
+    """Let the registrations of a finished program begin, before the SDK waits for them.
+
+    The SDK waits for requests under way, one after the other. Where none is, as at the end of a program that waited for
+    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with 400
+    resources 0.7 of 3.4 seconds of CPU time.
+    """
+    await asyncio.sleep(0)
 
 
 def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:

@@ -38,7 +38,7 @@ def print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], console:
     """A table in a terminal; elsewhere one line a row, cells parted by tabs, for `grep` and `cut`."""
     if not console.is_terminal:
         for row in rows:
-            print("\t".join(" ".join(cell.split()) for cell in row))
+            print("\t".join(" ".join(cell.split()) for cell in row), file=console.file)
         return
     table = Table(*names)
     for row in rows:

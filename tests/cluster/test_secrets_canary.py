@@ -11,9 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.kubernetes_plugin_kit import Stack, cluster, control_plane, stack
-
-__all__ = ["cluster", "control_plane", "stack"]
+from tests.cluster.kubernetes_plugin_kit import Stack
 
 IMPORTED = 'canary "7d1e5b0c94a2f683" ümlaut'
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.support import stacks
-from tests.stacks.support.fleet import fleet, record_prod
+from tests.stacks.support.fleet import MCP, fleet, record_prod
 from tests.stacks.support.recorder import Recorder, Registration
 
 SPACE = "omnibase-prod"
@@ -17,7 +17,7 @@ SPACE = "omnibase-prod"
 
 @functools.cache
 def recorder() -> Recorder:
-    return record_prod(fleet(45))
+    return record_prod(fleet(45), mcp=MCP)
 
 
 @functools.cache
@@ -41,7 +41,7 @@ def document(name: str, file: str) -> Any:  # noqa: ANN401 -- JSON
     return json.loads(settings.inputs["data"][file])
 
 
-@pytest.mark.req("R5", "R22")
+@pytest.mark.req("C4.9")
 def test_each_of_45_services_is_a_real_workload_of_its_kind() -> None:
     kinds = {"service": "Deployment", "stateful": "StatefulSet", "job": "Job"}
     for name, service in fleet(45).items():
@@ -85,6 +85,27 @@ def test_every_service_finds_its_settings_and_no_secret_in_one_document() -> Non
         assert told["settings"] == service.get("env", {})
         env = {item["name"]: item["value"] for item in container(name)["env"]}
         assert env[f"{name.upper().replace('-', '_')}_SETTINGS_FILE"] == "/etc/omnibase/settings.json"
+
+
+@pytest.mark.req("C1.12", "P7")
+def test_a_service_that_asks_for_them_gets_the_documents_with_addresses_of_what_is_deployed() -> None:
+    endpoints = document("worker", "mcp.json")["endpoints"]
+    assert endpoints["notes"]["url"] == f"http://web-0.{SPACE}.svc.cluster.local:8080/mcp"
+    assert endpoints["elsewhere"]["url"] == "https://mcp.example.test/mcp"
+    assert document("worker", "responders.json")["environment"] == "prod"
+    assert document("worker", "security.json")["environment"] == "prod"
+    env = {item["name"]: item["value"] for item in container("worker")["env"]}
+    assert env["WORKER_MCP_FILE"] == "/etc/omnibase/mcp.json"
+    (others,) = [item for key, item in found().items() if key.startswith("web-0-settings-")]
+    assert list(others.inputs["data"]) == ["settings.json"]
+
+
+@pytest.mark.req("C4.7")
+def test_who_reads_a_document_may_reach_what_it_names() -> None:
+    inside = found()["worker-to-web-0-egress"].inputs["spec"]["egress"][0]
+    assert [port["port"] for port in inside["ports"]] == [8080]
+    outside = found()["worker-to-documents-443-egress"].inputs["spec"]["egress"][0]
+    assert outside["to"] == [{"ipBlock": {"cidr": "198.51.100.0/24"}}]
 
 
 @pytest.mark.req("C4.4")

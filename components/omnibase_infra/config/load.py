@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from omnibase_infra.config.stack_file import ENCRYPTED, PROJECT, StackFile, read
 
 _RESERVED = (".test", ".example", ".invalid")
 """Top-level domains that nobody can own (RFC 2606): an address below one is an example and no secret."""
+_PYDANTICS_OWN = re.compile(r"^(Input|String|List|Dictionary|Value) (?=should)| after validation, not \d+$")
+"""Words of its messages that repeat what stands beside them."""
 
 
 NO_CATALOGUE = Catalogue()
@@ -82,9 +84,10 @@ def load(
     """
     source = f"Pulumi.{stack}.yaml"
     formal = [*catalogue.problems, *(file.problems if file else [])]
-    environment = _environment(stack, source, values, formal)
+    places = file.places if file and file.agrees(values) else {}
+    environment = _environment(stack, _at_place(source, places, "environment"), values, formal)
     merged = _declared(environment, source, values, catalogue)
-    merged.places = {CATALOGUE: catalogue.places, **({source: file.places} if file and file.agrees(values) else {})}
+    merged.places = {CATALOGUE: catalogue.places, source: places}
     variables = list(overrides(environ, _with_model_names(merged.values)))
     for each in variables:
         merged.add(each.values, each.variable)
@@ -99,7 +102,7 @@ def load(
     ]
     problems += _plain_secrets(merged, source, sections, secrets)
     if imported is not None and "secrets" in sections:
-        problems += import_problems(stack, sections["secrets"], imported)
+        problems += [_placed(each, places) for each in import_problems(stack, sections["secrets"], imported)]
     problems += _forbidden_overrides(environment, variables, merged.values.get("allowed_overrides"))
     if formal or problems:
         raise ConfigError(stack, [*formal, *_not_explained_by(formal, problems)])
@@ -134,6 +137,15 @@ def _named(
         if each.path == SELECTED:
             allowed = "is taken from the stack file only: bundles decide which settings there are"
             yield _problem(merged, SELECTED, "an override", allowed, "write it there")
+
+
+def _placed(problem: Problem, places: Mapping[str, str]) -> Problem:
+    """A problem of another namespace of the stack file."""
+    return replace(problem, origin=_at_place(problem.origin, places, f"config.{problem.path}"))
+
+
+def _at_place(origin: str, places: Mapping[str, str], path: str) -> str:
+    return f"{origin}:{places[path]}" if path in places else origin
 
 
 def _not_explained_by(formal: Collection[Problem], problems: Collection[Problem]) -> list[Problem]:
@@ -179,7 +191,7 @@ def _sections(merged: Merged, secrets: Collection[str]) -> tuple[dict[str, Any],
                 sections[key] = field.get_default(call_default_factory=True)
             continue
         try:
-            sections[key] = _section(key).validate_python(merged.values[key])
+            sections[key] = _section(key).validate_python(merged.values[key], strict=True)
         except ValidationError as error:
             problems += _translate(error, key, merged, hidden)
     return sections, problems
@@ -203,7 +215,14 @@ def _translate(error: ValidationError, key: str, merged: Merged, hidden: bool) -
         elif kind == "literal_error":
             choices = re.findall(r"'([^']*)'", message)
             message, hint = f"must be one of {', '.join(choices)}", nearest(str(value), choices)
-        yield _problem(merged, path, shown(path, value, hidden=hidden), message.replace("Input should", "should"), hint)
+        elif kind in ("model_type", "dict_type"):
+            message = "should be a mapping of keys"
+        elif kind == "string_type" and isinstance(value, bool | int | float):
+            hint = "put it into quotes"
+        elif kind == "int_type" and isinstance(value, str) and value.isdigit():
+            hint = "write it without quotes"
+        message = _PYDANTICS_OWN.sub("", message)
+        yield _problem(merged, path, shown(path, value, hidden=hidden), message, hint)
 
 
 def _keys(value: object, location: list[str], *, absent: bool) -> list[str]:

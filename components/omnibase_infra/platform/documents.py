@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from omnibase_infra.config import StackConfig
+from omnibase_infra.config.addresses import Reached
+from omnibase_infra.config.mcp import mcp_document
+from omnibase_infra.config.responders import responder_document
+from omnibase_infra.config.security import security_document
 from omnibase_infra.platform.room import Room
-from omnibase_infra.workload import SETTINGS_DIRECTORY, HardenedWorkloadArgs
+from omnibase_infra.workload import SETTINGS_DIRECTORY, Call, HardenedWorkloadArgs
 
 SETTINGS = "settings"
 _SCHEMA = "omnibase.settings/1"
-_WRITERS: dict[str, Callable[[StackConfig, Mapping[str, str]], dict[str, Any]]] = {}
-"""Name of a document -> what is in it."""
+_WRITERS: dict[str, Callable[[StackConfig, Mapping[str, str]], dict[str, Any]]] = {
+    "mcp": mcp_document,
+    "responders": responder_document,
+    "security": lambda config, _: security_document(config),
+}
+"""Name of a document -> what is in it, from settings and the host names of what is deployed."""
 
 
 def give_documents(room: Room, args: HardenedWorkloadArgs, name: str, prefix: str) -> None:
@@ -28,6 +36,29 @@ def give_documents(room: Room, args: HardenedWorkloadArgs, name: str, prefix: st
     args.setdefault("env", {}).update(
         {f"{prefix}_{key.upper()}_FILE": f"{SETTINGS_DIRECTORY}/{key}.json" for key in wanted}
     )
+    calls = _calls(room, name)
+    if calls:
+        args.setdefault("calls", []).extend(calls)
+
+
+def _calls(room: Room, name: str) -> list[Call]:
+    """The arrows to whatever the documents name, but for what the service calls anyway."""
+    inside: dict[str, set[int]] = {}
+    outside: dict[int, set[str]] = {}
+    for place in _reached(room, room.services[name].documents):
+        if place.cidrs:
+            outside.setdefault(place.port, set()).update(place.cidrs)
+        elif place.service not in (name, *room.services[name].calls):
+            inside.setdefault(place.service, set()).add(place.port)
+    found: list[Call] = [{"party": room.service(key), "ports": sorted(ports)} for key, ports in sorted(inside.items())]
+    for port, cidrs in sorted(outside.items()):
+        found.append({"party": {"name": f"documents-{port}", "cidrs": sorted(cidrs)}, "ports": [port]})
+    return found
+
+
+def _reached(room: Room, documents: Collection[str]) -> list[Reached]:
+    found = room.config.mcp.reached(room.services) if "mcp" in documents else []
+    return [*found, *(room.config.responders.reached(room.services) if "responders" in documents else [])]
 
 
 def _settings(room: Room, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _EXTERNAL_DIRECTORY = "/run/secrets/external"
 def make_secrets(room: Room) -> SecretSet | None:
     """The set, or nothing where no service names a secret."""
     settings = room.config.secrets
-    given = {key for service in room.config.services.values() for key in service.secrets}
+    given = {key for service in room.services.values() for key in service.secrets}
     if not settings.enabled or not given:
         return None
     args: SecretSetArgs = {

@@ -47,13 +47,28 @@ def fleet(count: int) -> dict[str, dict[str, Any]]:
             ],
         },
         "prepare": {**_SMALL, "kind": "job", "args": ["--once"], "calls": ["store"]},
-        "worker": {**_SMALL, "replicas": 2, "health": {"command": ["/bin/alive"]}, "calls": ["store"]},
+        "worker": {
+            **_SMALL,
+            "replicas": 2,
+            "health": {"command": ["/bin/alive"]},
+            "calls": ["store"],
+            "documents": ["mcp", "responders", "security"],
+        },
     }
     return {**found, **{f"web-{number}": web(number) for number in range(count - len(found))}}
 
 
-def record_prod(services: dict[str, dict[str, Any]] | None = None) -> Recorder:
-    """Run the real program on Pulumi.prod.yaml with these services beside its own.
+MCP: dict[str, Any] = {
+    "endpoints": {
+        "notes": {"service": "web-0"},
+        "elsewhere": {"url": "https://mcp.example.test/mcp", "cidrs": ["198.51.100.0/24"]},
+    }
+}
+"""The section `mcp`: one endpoint of the stack, one outside."""
+
+
+def record_prod(services: dict[str, dict[str, Any]] | None = None, **sections: dict[str, Any]) -> Recorder:
+    """Run the real program on Pulumi.prod.yaml with these services beside its own, and with other sections.
 
     Operators of the cluster are another stack's, so that no vendor manifests are needed.
     """
@@ -72,5 +87,7 @@ def record_prod(services: dict[str, dict[str, Any]] | None = None) -> Recorder:
         change(section, **{part: {**known.get(part, {}), switch: False}})
     if services:
         change("services", **{**json.loads(given[f"{PREFIX}services"]), **services})
+    for section, values in sections.items():
+        change(section, **values)
     environ = {"OMNIBASE_VENDOR_DIR": "/nonexistent"}
     return record(lambda: main(ROOT, environ), stack="prod", config=given)

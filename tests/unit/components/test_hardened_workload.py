@@ -228,7 +228,7 @@ def settings_of(recorder: Recorder) -> dict[str, Registration]:
     return {item.name: item for item in recorder.registrations() if item.inputs.get("kind") == "ConfigMap"}
 
 
-@pytest.mark.req("P7", "R24")
+@pytest.mark.req("P7", "R5")
 def test_settings_are_an_immutable_object_named_after_its_content_and_mounted_read_only() -> None:
     recorder = made(settings={"settings.json": "{}", "mcp.json": "[]"})
     ((resource, found),) = settings_of(recorder).items()
@@ -252,7 +252,7 @@ def test_pods_wait_for_their_settings() -> None:
     assert settings.urn in workload_.dependencies
 
 
-@pytest.mark.req("P7", "R24")
+@pytest.mark.req("P7", "R5")
 def test_other_settings_are_other_pods_and_the_ones_before_come_back_the_same() -> None:
     first, second, back = (made(settings={"a": text}) for text in ("1", "2", "1"))
     names = [next(iter(settings_of(recorder))) for recorder in (first, second, back)]
