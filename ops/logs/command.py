@@ -41,15 +41,11 @@ def logs(stack_name: str, identity: str, services: tuple[str, ...], since: str, 
     paths = stacks.paths_of(ROOT, stack_name)
     client = cluster_client(paths, stacks.load(ROOT, stack_name))
     ask = _asker(client, stack_name)
-    lines = ask(asked)
-    if as_json and not follow:
-        print(json.dumps(lines, indent=2, sort_keys=True))
+    if follow:
+        lines = _follow(ask, asked, _writer(as_json=as_json))
     else:
-        write = _writer(as_json=as_json)
-        for line in lines:
-            write(line)
-        if follow:
-            lines = _follow(ask, asked, lines, write)
+        lines = ask(asked)
+        _print(lines, as_json=as_json)
     if not lines and not as_json:
         print(f"no line of the last {since} fits")
     return 0 if lines else 1
@@ -84,21 +80,28 @@ def _writer(*, as_json: bool) -> Callable[[Line], None]:
     return write
 
 
-def _follow(
-    ask: Callable[[Question], list[Line]], asked: Question, seen: list[Line], write: Callable[[Line], None]
-) -> list[Line]:
-    """Print what arrives until Ctrl-C; returns everything that was printed."""
-    found = list(seen)
-    known = {json.dumps(line, sort_keys=True) for line in seen}
-    recent = Question(identity=asked.identity, services=asked.services, seconds=_OVERLAP)
+def _print(lines: list[Line], *, as_json: bool) -> None:
+    """All lines at once: one document, or one for people each."""
+    if as_json:
+        print(json.dumps(lines, indent=2, sort_keys=True))
+        return
+    for line in lines:
+        print(shown(line))
+
+
+def _follow(ask: Callable[[Question], list[Line]], asked: Question, write: Callable[[Line], None]) -> list[Line]:
+    """Print what there is and what arrives until Ctrl-C, which may come at any line; returns what was printed."""
+    found: list[Line] = []
+    known: set[str] = set()
     try:
         while True:
-            time.sleep(_PAUSE)
-            for line in ask(recent):
+            for line in ask(asked):
                 key = json.dumps(line, sort_keys=True)
                 if key not in known:
                     known.add(key)
                     found.append(line)
                     write(line)
+            asked = Question(identity=asked.identity, services=asked.services, seconds=_OVERLAP)
+            time.sleep(_PAUSE)
     except KeyboardInterrupt:
         return found
