@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import sys
@@ -59,7 +60,8 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
     """Leave out what the SDK does for nobody. Call it before `main`, in a process that runs this program alone.
 
     - A program ends after seconds and keeps nearly all that it makes. Looking for garbage after every 700 objects, as
-      Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources.
+      Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources. Nor does looking once more
+      before the process ends, for which the engine waits: 0.25 seconds.
     - The SDK tells the engine five times for each resource what it is about to do, and waits for each answer, before
       the engine drops the message.
     - The SDK sends the whole stack of calls with each resource. The engine keeps it in the state, a tenth of its bytes,
@@ -69,6 +71,7 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
         environ: with OMNIBASE_SDK_DEBUG, the last two stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    atexit.register(gc.freeze)
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace

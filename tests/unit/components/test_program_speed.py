@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +29,7 @@ def _as_before() -> Iterator[None]:
     yield
     pulumi.log.debug, registering._get_stack_trace = DEBUG, STACK
     gc.set_threshold(*THRESHOLD)
+    atexit.unregister(gc.freeze)
 
 
 def test_the_sdk_sends_no_debug_messages_and_can_still_be_called_as_before() -> None:
@@ -61,6 +65,25 @@ def test_garbage_is_looked_for_rarely_but_is() -> None:
 
     assert gc.isenabled()
     assert gc.get_threshold()[0] >= 10_000
+
+
+@pytest.mark.parametrize(("prepare", "said"), [("", "collected\n"), ("save_time({})", "")])
+def test_a_process_that_ends_does_not_look_for_garbage_once_more(prepare: str, said: str) -> None:
+    code = f"""
+from omnibase_infra.program import save_time
+
+class Ring:
+    def __init__(self):
+        self.next = self
+
+    def __del__(self):
+        print("collected")
+
+{prepare}
+Ring()
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == said
 
 
 def test_the_end_of_a_program_does_not_count_all_outputs_again_for_each_that_is_there(
