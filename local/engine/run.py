@@ -19,6 +19,7 @@ from local.engine.process import Finished, stream, to_stdout
 from local.engine.stackfile import asks_for_existing_cluster, engine_project, engine_stack_file
 from local.errors import InputError, LocalError, LockedError
 from local.paths import Paths
+from local.stack import read_mapping
 from local.steps import write_atomically
 
 INTERRUPTED = 130
@@ -109,6 +110,37 @@ class Engine:
     def cancel(self) -> int:
         """Give back the stack's locks, whoever holds them. Returns 0, or the engine's code."""
         return self._plain("cancel", "--yes", "--stack", self.stack)
+
+    def encrypt(self, key: str, value: str) -> Mapping[str, Any]:
+        """Set a secret of the stack's configuration, in the engine's copy of the stack file alone.
+
+        Args:
+            key: such as `omnibase-infra:monitoring.receiver.secret_url`.
+            value: reaches the engine by its standard input; no argument and no message of ours holds it.
+
+        Returns:
+            The copy's content, with the encrypted value and the salt that it was encrypted under.
+        """
+        self.select_or_create()
+        before = self._file.read_text(encoding="utf-8")
+        arguments = [
+            "config",
+            "set",
+            "--secret",
+            "--path",
+            key,
+            "--stack",
+            self.stack,
+            "--config-file",
+            str(self._file),
+        ]
+        result = self._run(arguments, self._directory, value)
+        if result.returncode != 0:
+            self._explain(result.stderr)
+            raise LocalError(f"the engine cannot encrypt {key}", hint="look at `pulumi config --stack` by hand")
+        content = read_mapping(self._file)
+        write_atomically(self._file, before, mode=0o600)
+        return content
 
     # -- keeping the stack usable ----------------------------------------------------------------------------------
 

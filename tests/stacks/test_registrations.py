@@ -124,7 +124,7 @@ def test_a_service_that_names_a_database_gets_addresses_role_certificate_and_pas
         "REFERENCE_DATABASE_PORT": "5432",
         "REFERENCE_DATABASE_NAME": "reference",
         "REFERENCE_DATABASE_USER": "reference_app",
-        "REFERENCE_DATABASE_PASSWORD_FILE": "/run/secrets/database/password",
+        "REFERENCE_DATABASE_PASSWORD_FILE": "/run/secrets/databases/reference/password",
         "REFERENCE_DATABASE_SSLMODE": "verify-full",
         "REFERENCE_DATABASE_CA_FILE": "/run/secrets/database-ca/ca.crt",
         "REFERENCE_RECEIPT_KEY_FILE": "/run/secrets/service/receipt-key",

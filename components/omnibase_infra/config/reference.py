@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from omnibase_infra.config.descriptions import descriptions
 from omnibase_infra.config.environments import ALIASES, Environment
 from omnibase_infra.config.model import StackConfig
 from omnibase_infra.config.sources import all_defaults
 from omnibase_infra.config.stack_file import PROJECT
+from omnibase_infra.config.units import Form, Quantity
 
 _HEAD = """# Settings of a stack
 
@@ -37,17 +40,22 @@ def markdown() -> str:
     columns = " | ".join(member.value for member in Environment)
     rule = "|".join(["-"] * (4 + len(Environment)))
     lines = [f"| key | type | default | {columns} | meaning |", f"|{rule}|"]
-    lines += [_row(path, field) for path, field in _fields(StackConfig, "")]
+    lines += [_row(path, field, text) for path, field, text in _fields(StackConfig, "")]
     return f"{_HEAD}Environments have aliases: {aliases}.\n\n" + "\n".join(lines) + "\n"
 
 
 def json_schema() -> dict[str, Any]:
     """JSON schema of a whole stack file. What the tier's defaults fill in is not required of the file."""
     model = StackConfig.model_json_schema()
-    definitions = {name: _optional(schema) for name, schema in model.pop("$defs").items()}
+    models = {each.__name__: each for each in _models(StackConfig)}
+    definitions = {
+        name: _described(_optional(schema), models[name])
+        for name, schema in model.pop("$defs").items()
+        if name in models
+    }
     aliases = [*(member.value for member in Environment), *ALIASES]
     definitions["Environment"] = {"enum": aliases}
-    settings = {f"{PROJECT}:{key}": schema for key, schema in model["properties"].items()}
+    settings = {f"{PROJECT}:{key}": schema for key, schema in _described(model, StackConfig)["properties"].items()}
     config = {
         "type": "object",
         "properties": settings,
@@ -70,13 +78,30 @@ def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "required"}
 
 
-def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    """Every leaf with its key path; `<name>` stands for the key of a mapping."""
+def _described(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model with what its source says of each field."""
+    texts = descriptions(model)
+    properties = {name: {**found, "description": texts[name]} for name, found in schema["properties"].items()}
+    return {**schema, "properties": properties}
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The model and all that it is made of."""
+    yield model
+    for field in model.model_fields.values():
+        below = _model(field.annotation)
+        if below is not None:
+            yield from _models(below)
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo, str]]:
+    """Every leaf with its key path and what it is; `<name>` stands for the key of a mapping."""
+    texts = descriptions(model)
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
         below = _model(field.annotation)
         if below is None:
-            yield path, field
+            yield path, field, texts.get(name, "")
         else:
             yield from _fields(below, f"{path}{_KEYS.get(get_origin(field.annotation), '')}.")
 
@@ -86,35 +111,43 @@ def _model(annotation: object) -> type[BaseModel] | None:
     return next((known for known in candidates if isinstance(known, type) and issubclass(known, BaseModel)), None)
 
 
-def _row(path: str, field: FieldInfo) -> str:
+def _row(path: str, field: FieldInfo, text: str) -> str:
     derived = {"environment": "the stack's name", "services.<name>.image": "the service's name"}
     default = "required" if field.is_required() else f"`{_text(field.default)}`"
     default = derived.get(path, default)
     values = [_tier(environment, path) for environment in Environment]
     if any(values):
         default = ""
-    meaning = " ".join((field.description or "").split())
-    return f"| `{path}` | {_type(field)} | {default} | {' | '.join(values)} | {meaning} |"
+    meaning = " ".join(text.split())
+    return f"| `{path}` | {_type(field.annotation, field.metadata)} | {default} | {' | '.join(values)} | {meaning} |"
 
 
-def _type(field: FieldInfo) -> str:
-    annotation = field.annotation
-    choices = [choice for known in (annotation, *get_args(annotation)) for choice in get_args(known)]
-    if "Literal" in str(annotation):
-        return "one of " + ", ".join(str(choice) for choice in choices if isinstance(choice, str))
+def _type(annotation: object, metadata: Iterable[object]) -> str:
+    """What a value must be, in words: the form of a text, the bounds of a number."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inside[0], inside[1:])
+    if origin in (Union, UnionType):
+        return _type(inside[0], metadata)  # `| None` says that it may be left out
+    if origin is list:
+        return f"list: {_type(inside[0], ())}"
+    if origin is dict:
+        return f"map: name -> {_type(inside[1], ())}"
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inside))
+    return _plain(annotation, [fact for each in metadata for fact in (each, *getattr(each, "metadata", ()))])
+
+
+def _plain(annotation: object, facts: Sequence[object]) -> str:
+    forms = [fact for fact in facts if isinstance(fact, Form)]
+    if isinstance(annotation, type) and issubclass(annotation, Quantity):
+        forms = [annotation.FORM]
+    if forms:
+        return forms[0].allowed
     if annotation is int:
-        return _range(field)
-    plain = {Environment: "environment", bool: "true or false"}
-    if annotation in plain:
-        return plain[annotation]
-    return {"list": "list", "dict": "map"}.get(str(annotation).partition("[")[0], "text")
-
-
-def _range(field: FieldInfo) -> str:
-    bounds = [
-        getattr(metadata, side) for side in ("ge", "le") for metadata in field.metadata if hasattr(metadata, side)
-    ]
-    return f"number {bounds[0]}..{bounds[1]}"
+        bounds = [getattr(fact, side) for side in ("ge", "le") for fact in facts if hasattr(fact, side)]
+        return f"number {bounds[0]}..{bounds[1]}"
+    return {Environment: "environment", bool: "true or false"}.get(annotation, "text")  # type: ignore[call-overload,no-any-return]
 
 
 def _tier(environment: Environment, path: str) -> str:

@@ -15,6 +15,7 @@ from omnibase_infra.config.units import (
     CpuMillis,
     Date,
     EnvName,
+    Form,
     HttpPath,
     Identifier,
     Label,
@@ -30,6 +31,7 @@ from omnibase_infra.waiver import Waiver
 HTTP = "http"
 """Name of the port of requests: the gateway, probes and metrics use it unless told otherwise."""
 DEFAULT_SEGMENT = "default"
+Topic = Annotated[str, Form(TOPIC, "a topic such as onex.evt.orders.order-placed.v1"), Field(max_length=LONGEST_TOPIC)]
 Layer = Literal["infrastructure", "runtime", "observability", "auth", "secrets"]
 Kind = Literal["service", "stateful", "job"]
 Condition = Literal["started", "healthy", "completed"]
@@ -180,10 +182,10 @@ class ServiceConfig(Section):
     """Names of `secrets.entries` that it gets, as files; `<SERVICE>_<NAME>_FILE` says where each is."""
     databases: dict[Identifier, ServiceDatabaseConfig] = {}
     """Databases that it uses."""
-    topics: list[Annotated[str, Field(pattern=TOPIC, max_length=LONGEST_TOPIC)]] = []
+    topics: list[Topic] = []
     """Topics without which it is of no use: each must be declared with this service as publisher or consumer."""
-    documents: list[Literal["mcp", "responders"]] = []
-    """Documents that it gets as files: the MCP endpoints, the responder chain."""
+    documents: list[Literal["mcp", "responders", "security"]] = []
+    """Documents that it gets as files: the MCP endpoints, the responder chain, limits and tokens."""
     exceptions: list[ExceptionConfig] = []
     """Dated permissions for weaker settings."""
     rollout: RolloutConfig

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -28,6 +29,10 @@ class Form:
     convert: Callable[[str], str] = str
     """The text as it is kept; raises ValueError for what the pattern cannot tell."""
 
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
     def parse(self, text: str) -> str:
         """The text, if it has this form.
 
@@ -35,7 +40,7 @@ class Form:
             ValueError: it has not; the message says what is allowed.
         """
         try:
-            if re.fullmatch(self.pattern, text):
+            if self._compiled.fullmatch(text):
                 return self.convert(text)
         except ValueError:
             pass

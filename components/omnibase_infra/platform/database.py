@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from omnibase_infra.config import ServiceConfig
+from collections.abc import Mapping
+from operator import itemgetter
+
+from omnibase_infra.config import DatabaseConfig, ServiceConfig
+from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.room import Room
-from omnibase_infra.postgres import OPERATOR, PostgresCluster, PostgresClusterArgs, PostgresOperator
+from omnibase_infra.postgres import (
+    OPERATOR,
+    PostgresCluster,
+    PostgresClusterArgs,
+    PostgresDatabaseArgs,
+    PostgresOperator,
+)
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
 
 DATABASE = "database"
-_PASSWORD_DIRECTORY = "/run/secrets/database"  # noqa: S105  # a directory, not a password
+_PASSWORD_DIRECTORY = "/run/secrets/databases"  # noqa: S105  # a directory, not a password
 _CA_DIRECTORY = "/run/secrets/database-ca"
 
 
@@ -18,23 +28,33 @@ def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresClus
     return PostgresCluster(DATABASE, _cluster_args(room), room.below(room.environment, *operators))
 
 
-def connect(args: HardenedWorkloadArgs, prefix: str, database: PostgresCluster, generation: int) -> None:
-    """Give a workload the database: addresses, role, password and certificate as files, a restart on a new password."""
-    args.setdefault("env", {}).update({
-        f"{prefix}_DATABASE_RW_HOST": database.rw_host,
-        f"{prefix}_DATABASE_RO_HOST": database.ro_host,
-        f"{prefix}_DATABASE_PORT": database.port.apply(str),
-        f"{prefix}_DATABASE_NAME": database.database,
-        f"{prefix}_DATABASE_USER": database.user,
-        f"{prefix}_DATABASE_PASSWORD_FILE": f"{_PASSWORD_DIRECTORY}/password",
-        f"{prefix}_DATABASE_SSLMODE": "verify-full",
-        f"{prefix}_DATABASE_CA_FILE": f"{_CA_DIRECTORY}/ca.crt",
-    })  # fmt: skip
-    args.setdefault("secret_mounts", []).extend([
-        {"secret": database.password_secret, "keys": ["password"], "path": _PASSWORD_DIRECTORY},
-        {"secret": database.ca_secret, "keys": ["ca.crt"], "path": _CA_DIRECTORY},
-    ])  # fmt: skip
-    args.setdefault("restart_on", {})["database-password-generation"] = str(generation)
+def connect(
+    args: HardenedWorkloadArgs, uses: Mapping[str, ServiceDatabaseConfig], room: Room, it: PostgresCluster
+) -> None:
+    """Give a workload its databases: addresses, role, password and certificate as files, a restart on new passwords."""
+    mounts = args.setdefault("secret_mounts", [])
+    for name, use in uses.items():
+        role, directory = _role(room, name, use.role), f"{_PASSWORD_DIRECTORY}/{name}"
+        args.setdefault("env", {}).update({
+            f"{prefix(name)}_DATABASE_RW_HOST": it.rw_host,
+            f"{prefix(name)}_DATABASE_RO_HOST": it.ro_host,
+            f"{prefix(name)}_DATABASE_PORT": it.port.apply(str),
+            f"{prefix(name)}_DATABASE_NAME": name,
+            f"{prefix(name)}_DATABASE_USER": role,
+            f"{prefix(name)}_DATABASE_PASSWORD_FILE": f"{directory}/password",
+            f"{prefix(name)}_DATABASE_SSLMODE": "verify-full",
+            f"{prefix(name)}_DATABASE_CA_FILE": f"{_CA_DIRECTORY}/ca.crt",
+        })  # fmt: skip
+        secret = it.role_secrets.apply(itemgetter(role))
+        mounts.append({"secret": secret, "keys": ["password"], "path": directory})
+    mounts.append({"secret": it.ca_secret, "keys": ["ca.crt"], "path": _CA_DIRECTORY})
+    args.setdefault("restart_on", {})["database-password-generation"] = str(room.config.postgres.password_generation)
+
+
+def _role(room: Room, database: str, use: str) -> str:
+    """The role of an `app` or `read_only` user; the rules have seen that there is one."""
+    settings = room.config.postgres.databases[database]
+    return settings.read_only_role if use == "read_only" and settings.read_only_role else settings.app_role
 
 
 def clients(services: dict[str, ServiceConfig]) -> list[str]:
@@ -63,9 +83,17 @@ def make_operators(room: Room) -> list[PostgresOperator]:
     return [operator]
 
 
+def _database(settings: DatabaseConfig) -> PostgresDatabaseArgs:
+    found: PostgresDatabaseArgs = {"owner": settings.owner, "app_role": settings.app_role}
+    if settings.read_only_role:
+        found["read_only_role"] = settings.read_only_role
+    if settings.extensions:
+        found["extensions"] = list(settings.extensions)
+    return found
+
+
 def _cluster_args(room: Room) -> PostgresClusterArgs:
     settings, cluster = room.config.postgres, room.config.cluster
-    database = settings.databases[settings.first]
     found: PostgresClusterArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
@@ -82,12 +110,11 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "pooler_max_clients": settings.pooler.max_clients,
         "pooler_cpu_request_millis": settings.pooler.cpu_request_millis,
         "pooler_memory_mib": settings.pooler.memory_mib,
-        "database": settings.first,
-        "owner": database.owner,
-        "app_role": database.app_role,
+        "databases": {name: _database(each) for name, each in settings.databases.items()},
+        "first_database": settings.first,
         "migrations": dict(room.args.migrations),
         "operator": OPERATOR,
-        "clients": [party for name in clients(room.config.services) for party in room.instances(name)],
+        "clients": [party for name in clients(room.services) for party in room.instances(name)],
         "api_server_cidrs": cluster.api_server,
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,

@@ -1,6 +1,6 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
 from omnibase_infra.postgres.bootstrap import read_migrations
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
@@ -10,6 +10,7 @@ __all__ = [
     "OPERATOR",
     "PostgresCluster",
     "PostgresClusterArgs",
+    "PostgresDatabaseArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
     "endpoint",

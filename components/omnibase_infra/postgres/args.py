@@ -7,6 +7,19 @@ import pulumi
 from omnibase_infra.network import Party
 
 
+class PostgresDatabaseArgs(TypedDict):
+    """One database of a cluster with its roles. No two databases share a role, and each role may enter its own only."""
+
+    owner: str
+    """Role that owns the database; cannot log in."""
+    app_role: str
+    """Role that applications log in as; reads and writes rows."""
+    read_only_role: NotRequired[str]
+    """Role that reads rows only; default none."""
+    extensions: NotRequired[list[str]]
+    """Extensions of PostgreSQL's contrib, for example pg_trgm."""
+
+
 class PostgresClusterArgs(TypedDict):
     """Plain values decide what exists; only the image and the priority class may come from other resources."""
 
@@ -32,19 +45,18 @@ class PostgresClusterArgs(TypedDict):
     pooler_instances: int
     """Pods of each of the two poolers."""
     pooler_size: int
-    """Server connections per pooler pod."""
+    """Server connections per pooler pod and database."""
     pooler_max_clients: int
     """Client connections per pooler pod."""
     pooler_memory_mib: int
     """Memory request and limit of a pooler pod, MiB."""
-    database: str
-    """Name of the database."""
-    owner: str
-    """Role that owns the schema; cannot log in."""
-    app_role: str
-    """Role that the application logs in as; reads and writes rows."""
+    databases: dict[str, PostgresDatabaseArgs]
+    """Name -> database; at least one. They come and go, see `protect`."""
+    first_database: str
+    """The one that the cluster is made with; it cannot change."""
     migrations: dict[str, str]
-    """File name `NNNN_name.up.sql` or `.down.sql` -> SQL text. Up files run once, as the owner, in a new database."""
+    """File name `NNNN_name.up.sql` or `.down.sql` -> SQL text. Up files run once, as the owner, in the first database
+    as it is made."""
     operator: Party
     """The pods of the operator."""
     clients: list[Party]
@@ -62,7 +74,7 @@ class PostgresClusterArgs(TypedDict):
     priority_class: NotRequired[pulumi.Input[str]]
     """PriorityClass of instances and poolers."""
     password_generation: NotRequired[int]
-    """Default 1; raise by one for a new password of the application role."""
+    """Default 1; raise by one for new passwords of all roles that log in."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
     protect: NotRequired[bool]

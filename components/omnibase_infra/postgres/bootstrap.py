@@ -6,7 +6,7 @@ all of it, so a database is never half made. `schema_migrations` records what ra
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _FILE = re.compile(r"^(\d{4})_([a-z0-9_]+)\.(up|down)\.sql$")
@@ -45,10 +45,14 @@ def migration_problems(migrations: Mapping[str, str]) -> list[str]:
     return found
 
 
-def bootstrap_sql(database: str, owner: str, app_role: str, migrations: Mapping[str, str]) -> str:
-    """The whole text. Names are plain identifiers (checked by the component), so they need no quoting."""
+def bootstrap_sql(
+    database: str, owner: str, app_role: str, migrations: Mapping[str, str], extensions: Sequence[str] = ()
+) -> str:
+    """The whole text. Names are plain identifiers (checked by the component), so they need no quoting; those of
+    extensions are from a list."""
     ups = sorted(name for name in migrations if name.endswith(".up.sql"))
-    parts = [_roles(database, app_role), f"SET ROLE {owner};", _tracking(app_role), _grants(app_role)]
+    made = [f'CREATE EXTENSION IF NOT EXISTS "{extension}";' for extension in extensions]
+    parts = [_roles(database, app_role), *made, f"SET ROLE {owner};", _tracking(app_role), _grants(app_role)]
     for name in ups:
         down = migrations.get(name.replace(".up.sql", ".down.sql"), "")
         parts += [f"-- {name}", migrations[name].strip(), _record(name, migrations[name], down)]

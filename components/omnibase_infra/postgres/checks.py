@@ -6,7 +6,7 @@ from collections import Counter
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import sizing
-from omnibase_infra.postgres.args import PostgresClusterArgs
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
 from omnibase_infra.postgres.bootstrap import migration_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
 
@@ -14,6 +14,7 @@ _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
 _LONGEST_NAME = 40  # `<name>-pooler-rw-<replica set>-<pod>` must stay a DNS label
 _QUORUM_INSTANCES = 3
+EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
 _RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1")
 
 
@@ -30,20 +31,52 @@ def _names(name: str, args: PostgresClusterArgs) -> list[str]:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    found += role_problems(args["database"], args["owner"], args["app_role"])
-    return [*found, *migration_problems(args["migrations"])]
+    return [*found, *_databases(args), *migration_problems(args["migrations"])]
+
+
+def _databases(args: PostgresClusterArgs) -> list[str]:
+    found, owners = [], dict[str, str]()
+    if args["first_database"] not in args["databases"]:
+        known = ", ".join(args["databases"]) or "none"
+        found.append(f"first_database={args['first_database']!r} is not among databases ({known})")
+    for name, database in args["databases"].items():
+        found += [f"databases[{name}]: {problem}" for problem in _database(name, database)]
+        for field in ("owner", "app_role", "read_only_role"):
+            role = str(database.get(field, ""))
+            where = f"databases[{name}].{field}"
+            if field == "app_role" and role == database["owner"]:
+                continue  # said above
+            if role and owners.setdefault(role, where) != where:
+                found.append(f"{where}={role!r} is {owners[role]} already; a role belongs to one database")
+    return found
+
+
+def _database(name: str, args: PostgresDatabaseArgs) -> list[str]:
+    found = role_problems(name, args["owner"], args["app_role"])
+    if "read_only_role" in args:
+        found += [each for each in name_problems("read_only_role", args["read_only_role"]) if each not in found]
+    for extension in args.get("extensions", []):
+        if extension not in EXTENSIONS:
+            found.append(f"extension {extension!r} is not in the server's image; known: {', '.join(EXTENSIONS)}")
+    return found
+
+
+def name_problems(field: str, value: str) -> list[str]:
+    """What is wrong with the name of a database or role."""
+    found = []
+    if not _IDENTIFIER.match(value):
+        found.append(
+            f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
+        )
+    if value in _RESERVED or value.startswith("pg_"):
+        found.append(f"{field}={value!r} is reserved by PostgreSQL or its operator")
+    return found
 
 
 def role_problems(database: str, owner: str, app_role: str) -> list[str]:
     """What is wrong with the names of a database and its two roles."""
-    found = []
-    for field, value in {"database": database, "owner": owner, "app_role": app_role}.items():
-        if not _IDENTIFIER.match(value):
-            found.append(
-                f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
-            )
-        if value in _RESERVED or value.startswith("pg_"):
-            found.append(f"{field}={value!r} is reserved by PostgreSQL or its operator")
+    given = {"database": database, "owner": owner, "app_role": app_role}
+    found = [problem for field, value in given.items() for problem in name_problems(field, value)]
     if owner == app_role:
         found.append(f"app_role={app_role!r} must differ from owner, who may change the schema")
     return found
@@ -86,12 +119,14 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
 
 
 def _connections(args: PostgresClusterArgs) -> list[str]:
-    wanted = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    count = len(args["databases"])
+    wanted = count * sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
     free = int(args["max_connections"]) - sizing.RESERVED_CONNECTIONS
     if wanted <= free:
         return []
     return [
-        f"pooler_size={args['pooler_size']}: two poolers may open {wanted} server connections while they roll, but "
+        f"pooler_size={args['pooler_size']}: two poolers may open {wanted} server connections to {count} "
+        f"database{'s' if count > 1 else ''} while they roll, but "
         f"max_connections={args['max_connections']} leaves {free}; lower it or raise max_connections"
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import names, sizing
+from omnibase_infra.postgres import databases, names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
@@ -36,7 +36,7 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "enableSuperuserAccess": False,
             "bootstrap": {"initdb": _initdb(name, args)},
             "postgresql": _postgresql(name, args),
-            "managed": {"roles": _roles(name, args)},
+            "managed": {"roles": databases.roles(name, args)},
             "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
             "podSelectorRefs": [
                 {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
@@ -53,15 +53,10 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
 
 def _initdb(name: str, args: PostgresClusterArgs) -> Manifest:
     return {
-        "database": args["database"],
-        "owner": args["owner"],
+        "database": args["first_database"],
+        "owner": databases.first(args)["owner"],
         "dataChecksums": True,
-        "encoding": "UTF8",
-        # The built-in provider sorts the same in every image; glibc's order changes with the distribution.
-        "localeProvider": "builtin",
-        "builtinLocale": "C.UTF-8",
-        "localeCollate": "C",
-        "localeCType": "C",
+        **databases.LOCALE,
         "postInitApplicationSQLRefs": {"configMapRefs": [{"name": f"{name}-bootstrap", "key": BOOTSTRAP_KEY}]},
     }
 
@@ -70,7 +65,7 @@ def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
     found: Manifest = {
         "parameters": parameters(args),
         "pg_hba": [
-            f"hostssl {args['database']} {args['app_role']} ${{podselector:poolers}} scram-sha-256",
+            *databases.entries(args, "${podselector:poolers}"),
             # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
             "hostnossl all all all reject",
             "host all all all reject",
@@ -112,22 +107,6 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "pg_stat_statements.max": "10000",
         "pg_stat_statements.track": "all",
     }
-
-
-def _roles(name: str, args: PostgresClusterArgs) -> list[Manifest]:
-    limit = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
-    common = {"ensure": "present", "inherit": True, "superuser": False, "createdb": False, "createrole": False}
-    return [
-        {**common, "name": args["owner"], "login": False, "comment": "owns the schema; migrations run as it"},
-        {
-            **common,
-            "name": args["app_role"],
-            "login": True,
-            "connectionLimit": limit,
-            "passwordSecret": {"name": names.app_secret(name)},
-            "comment": "the application; rows only",
-        },
-    ]
 
 
 def _volume(size_gib: int, args: PostgresClusterArgs) -> Manifest:

@@ -8,7 +8,7 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
-from omnibase_infra.postgres import cluster_spec, names, pooler_spec
+from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
@@ -18,10 +18,11 @@ from omnibase_infra.scrape import ScrapeTarget
 
 
 class PostgresCluster(pulumi.ComponentResource):
-    """A CloudNativePG cluster with a read-write and a read-only pooler and one database.
+    """A CloudNativePG cluster with a read-write and a read-only pooler and its databases.
 
-    Makes: ConfigMap with the bootstrap SQL (roles, grants, migrations), a generated password in a Stash and its Secret,
-    Cluster, two Poolers with disruption budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
+    Makes: ConfigMap with the bootstrap SQL of the first database (roles, grants, migrations), for each role that logs
+    in a generated password in a Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption
+    budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
     the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
 
     Raises:
@@ -35,11 +36,13 @@ class PostgresCluster(pulumi.ComponentResource):
     port: pulumi.Output[int]
     """Port of both."""
     database: pulumi.Output[str]
-    """Name of the database."""
+    """Name of the first database."""
     user: pulumi.Output[str]
-    """The application role."""
+    """Its application role."""
     password_secret: pulumi.Output[str]
-    """Secret with the keys `username` and `password`."""
+    """Secret with the keys `username` and `password` of `user`."""
+    role_secrets: pulumi.Output[dict[str, str]]
+    """Role -> Secret with the keys `username` and `password`, of every role that logs in."""
     ca_secret: pulumi.Output[str]
     """Secret with the key `ca.crt` that signs the endpoints' certificates."""
 
@@ -48,20 +51,21 @@ class PostgresCluster(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
-        secret = self._password(name, args)
+        secrets = {role: self._password(name, args, role) for _, role in databases.logins(args)}
         sql = child(self, f"{name}-bootstrap", _bootstrap(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, secret, sql],
+            depends_on=[*flows, *secrets.values(), sql],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
         )
-        poolers = {role: self._pooler(name, role, args, cluster) for role in ("rw", "ro")}
+        made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
+        poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
-        self._outputs(name, args, secret, poolers)
+        self._outputs(name, args, secrets, poolers)
 
     def _flows(self, name: str, args: PostgresClusterArgs) -> list[NetworkFlow]:
         space = args["namespace"]
@@ -83,41 +87,67 @@ class PostgresCluster(pulumi.ComponentResource):
             for role, (source, destination, ports) in arrows.items()
         ]
 
-    def _password(self, name: str, args: PostgresClusterArgs) -> KubernetesObject:
-        generation = int(args.get("password_generation", 1))
-        password = generated_password(self, name, generation)
-        role = args["app_role"]
-        secret = role_secret(
-            name, args["namespace"], args["environment"], role=role, password=password, generation=generation
+    def _password(self, name: str, args: PostgresClusterArgs, role: str) -> KubernetesObject:
+        generation, secret = int(args.get("password_generation", 1)), databases.secret(name, args, role)
+        first = role == databases.first(args)["app_role"]
+        password = generated_password(self, name if first else f"{name}-{role}", generation)
+        manifest = role_secret(
+            name,
+            args["namespace"],
+            args["environment"],
+            role=role,
+            password=password,
+            generation=generation,
+            secret=secret,
         )
-        return child(self, f"{name}-app-role", secret)
+        return child(self, f"{name}-app-role" if first else f"{name}-role-{role}", manifest)
 
-    def _pooler(self, name: str, role: str, args: PostgresClusterArgs, cluster: KubernetesObject) -> KubernetesObject:
+    def _database(
+        self, name: str, database: str, args: PostgresClusterArgs, cluster: KubernetesObject
+    ) -> KubernetesObject:
+        guard = bool(args.get("protect", False))
+        return child(
+            self,
+            f"{name}-database-{database}",
+            databases.database(name, database, args),
+            depends_on=[cluster],
+            protect=guard,
+            retain_on_delete=guard,
+        )
+
+    def _pooler(
+        self, name: str, role: str, args: PostgresClusterArgs, after: list[KubernetesObject]
+    ) -> KubernetesObject:
         if args["pooler_instances"] > 1:
             child(self, f"{name}-pooler-{role}-budget", pooler_spec.disruption_budget(name, role, args))
-        return child(self, f"{name}-pooler-{role}", pooler_spec.pooler(name, role, args), depends_on=[cluster])
+        return child(self, f"{name}-pooler-{role}", pooler_spec.pooler(name, role, args), depends_on=after)
 
     def _outputs(
         self,
         name: str,
         args: PostgresClusterArgs,
-        secret: KubernetesObject,
+        secrets: dict[str, KubernetesObject],
         poolers: dict[str, KubernetesObject],
     ) -> None:
         hosts = {role: service_host(names.pooler(name, role), args["namespace"]) for role in ("rw", "ro")}
         # urns, known even in preview, make whoever uses an address wait for what is behind it
         self.rw_host = poolers["rw"].urn.apply(lambda _: hosts["rw"])
         self.ro_host = poolers["ro"].urn.apply(lambda _: hosts["ro"])
-        self.password_secret = secret.urn.apply(lambda _: names.app_secret(name))
+        called = {role: databases.secret(name, args, role) for role in secrets}
+        self.password_secret = secrets[databases.first(args)["app_role"]].urn.apply(lambda _: names.app_secret(name))
+        self.role_secrets = pulumi.Output.all(*(each.urn for each in secrets.values())).apply(lambda _: called)
         self.ca_secret = poolers["rw"].urn.apply(lambda _: names.ca_secret(name))
         self.port = pulumi.Output.from_input(names.PORT)
-        self.database = pulumi.Output.from_input(args["database"])
-        self.user = pulumi.Output.from_input(args["app_role"])
+        self.database = pulumi.Output.from_input(args["first_database"])
+        self.user = pulumi.Output.from_input(databases.first(args)["app_role"])
         register_outputs(self)
 
 
 def _bootstrap(name: str, args: PostgresClusterArgs) -> Manifest:
-    text = bootstrap_sql(args["database"], args["owner"], args["app_role"], args["migrations"])
+    first = databases.first(args)
+    text = bootstrap_sql(
+        args["first_database"], first["owner"], first["app_role"], args["migrations"], first.get("extensions", [])
+    )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

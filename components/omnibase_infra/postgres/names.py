@@ -43,8 +43,18 @@ def ca_secret(cluster: str) -> str:
 
 
 def app_secret(cluster: str) -> str:
-    """Secret with `username` and `password` of the application role, made by us."""
+    """Secret with `username` and `password` of the first database's application role, made by us."""
     return f"{cluster}-app-role"
+
+
+def role_secret(cluster: str, role: str) -> str:
+    """Secret with `username` and `password` of another role than the application's of the first database."""
+    return dns_label(cluster, "role", role.replace("_", "-").strip("-"))
+
+
+def database(cluster: str, name: str) -> str:
+    """The operator's object for a database."""
+    return dns_label(cluster, "database", name.replace("_", "-").strip("-"))
 
 
 def instances(cluster: str, namespace: str) -> Party:

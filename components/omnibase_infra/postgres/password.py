@@ -17,7 +17,7 @@ def generated_password(parent: pulumi.Resource, name: str, generation: int) -> p
 
     Args:
         parent: the component.
-        name: the component's name.
+        name: the component's name, and the role's where it is not the first.
         generation: another one makes another password.
     """
     made = pulumi.Stash(
@@ -29,14 +29,16 @@ def generated_password(parent: pulumi.Resource, name: str, generation: int) -> p
 
 
 def role_secret(
-    name: str, namespace: str, environment: str, *, role: str, password: pulumi.Output[str], generation: int
-) -> Manifest:
-    """The Secret of the application role, with the keys `username` and `password`."""
+    name: str, namespace: str, environment: str, *, role: str, password: pulumi.Output[str], generation: int,
+    secret: str = "",
+) -> Manifest:  # fmt: skip
+    """The Secret of a role, with the keys `username` and `password`; called as for the application role of the
+    component of that name, unless `secret` says another name."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": names.app_secret(name),
+            "name": secret or names.app_secret(name),
             "namespace": namespace,
             # with this label the operator gives a changed password to the role at once
             "labels": {**labels(name, "database", environment), "cnpg.io/reload": "true"},

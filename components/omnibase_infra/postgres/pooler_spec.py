@@ -2,7 +2,7 @@
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import names, sizing
+from omnibase_infra.postgres import databases, names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 
@@ -30,10 +30,8 @@ def pooler(cluster: str, role: str, args: PostgresClusterArgs) -> Manifest:
                 "image": args["image"],
                 "parameters": parameters(args),
                 "pg_hba": [
-                    *(
-                        f"hostssl {args['database']} {args['app_role']} {every} scram-sha-256"
-                        for every in ("0.0.0.0/0", "::/0")
-                    ),
+                    *databases.entries(args, "0.0.0.0/0"),
+                    *databases.entries(args, "::/0"),
                     # The operator appends lines that take anybody with a password; these come before them.
                     "host all all 0.0.0.0/0 reject",
                     "host all all ::/0 reject",
@@ -127,4 +125,5 @@ def _template(cluster: str, name: str, args: PostgresClusterArgs) -> Manifest:
 
 def connections(args: PostgresClusterArgs) -> int:
     """Most server connections that both poolers open to one server."""
-    return sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    each = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    return len(args["databases"]) * each

@@ -10,8 +10,8 @@ _MIB_PER_GIB = 1024
 
 
 def pooled_connections(instances: int, size: int) -> int:
-    """Most server connections that the two poolers open to one server: after a failover both may use the same one,
-    and while they roll each has one pod more."""
+    """Most connections that the two poolers open to one database of a server: after a failover both may use the same
+    one, and while they roll each has one pod more."""
     return 2 * (instances + 1) * size
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from omnibase_infra.config.descriptions import descriptions
 from omnibase_infra.config.reference import json_schema, markdown
+from omnibase_infra.config.section import Section
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
@@ -51,3 +53,32 @@ def test_an_editor_sees_an_unknown_key_and_a_wrong_type() -> None:
     assert "'two' is not of type 'integer'" in text
     assert "instnces" in text
     assert "clster" in text
+
+
+class _Base(Section):
+    """A part of the settings."""
+
+    first: int
+    """What a base says,
+    on two lines."""
+
+
+class _Part(_Base):
+    """Another one."""
+
+    second: int
+    third: int = 3
+    """What it says itself."""
+    "a text that follows a text is of no field"
+
+
+def test_what_stands_below_a_field_describes_it() -> None:
+    assert descriptions(_Part) == {"first": "What a base says,\non two lines.", "third": "What it says itself."}
+
+
+def test_editors_are_told_what_every_setting_is() -> None:
+    schema = json_schema()
+    parts = [schema["properties"]["config"], *schema["$defs"].values()]
+    fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
+    assert len(fields) >= 150
+    assert [name for name, field in fields if not field.get("description")] == []

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omnibase_infra.postgres import cluster_spec, names, pooler_spec, sizing
+from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, sizing
+from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
-from tests.stacks.support.samples import POSTGRES, postgres
+from tests.stacks.support.samples import MIGRATIONS, POSTGRES, postgres
 
 
 def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
@@ -22,6 +23,14 @@ def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
 def pooler(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
     found: dict[str, Any] = pooler_spec.pooler("db", "rw", postgres(**changes))["spec"]
     return found
+
+
+def one(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
+    return {"reference": {"owner": "reference_owner", "app_role": "reference_app", **changes}}
+
+
+def other(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
+    return {"owner": "other_owner", "app_role": "other_app", **changes}
 
 
 def test_a_commit_waits_for_a_standby_and_only_one_that_has_it_is_promoted() -> None:
@@ -148,11 +157,16 @@ def test_whatever_is_accepted_the_operators_schema_takes_too(
         ({"instances": 10}, "instances=10 is outside 1..9"),
         ({"environment": "prod"}, "instances=2 must be at least 3 in prod"),
         ({"environment": "staging", "instances": 3, "synchronous_standbys": 0}, "acknowledged rows could be lost"),
-        ({"pooler_size": 12}, "may open 48 server connections while they roll"),
-        ({"owner": "reference_app"}, "must differ from owner"),
-        ({"owner": "postgres"}, "reserved"),
-        ({"database": "Ref"}, "must be lower-case"),
-        ({"database": "a; drop table b"}, "must be lower-case"),
+        ({"pooler_size": 12}, "may open 48 server connections to 1 database while they roll"),
+        ({"databases": one(owner="reference_app")}, "must differ from owner"),
+        ({"databases": one(owner="postgres")}, "reserved"),
+        ({"databases": {"Ref": one()["reference"]}, "first_database": "Ref"}, "must be lower-case"),
+        ({"databases": {**one(), "a; drop table b": other()}}, "must be lower-case"),
+        ({"first_database": "referense"}, "is not among databases (reference)"),
+        ({"databases": one(read_only_role="reference_app")}, "reference_app' is databases[reference].app_role already"),
+        ({"databases": {**one(), "other": one()["reference"]}}, "a role belongs to one database"),
+        ({"databases": one(extensions=["vector"])}, "extension 'vector' is not in the server's image"),
+        ({"pooler_size": 6, "databases": {**one(), "other": other()}}, "may open 48 server connections to 2 databases"),
         ({"clients": [{"name": "x"}]}, "clients[0] must have either namespace or cidrs"),
         ({"clients": [{"name": "a", "cidrs": ["192.0.2.1/32"]}] * 2}, "'a' is used more than once"),
         ({"clients": [{"name": "-", "cidrs": ["192.0.2.1/32"]}]}, "needs a name"),
@@ -166,3 +180,60 @@ def test_what_cannot_work_is_refused(changes: dict[str, Any], complaint: str) ->
 
 def test_a_name_leaves_room_for_its_children() -> None:
     assert "at most 40" in "; ".join(problems("d" * 41, postgres()))
+
+
+def several() -> dict[str, Any]:
+    return {**one(read_only_role="reference_reader"), "other": other(extensions=["pg_trgm"])}
+
+
+@pytest.mark.req("C2.1")
+def test_every_role_enters_its_own_database_and_no_other() -> None:
+    args = {"databases": several(), "pooler_size": 5}
+    lines = spec(**args)["postgresql"]["pg_hba"]
+    assert lines == [
+        "hostssl reference reference_app ${podselector:poolers} scram-sha-256",
+        "hostssl reference reference_reader ${podselector:poolers} scram-sha-256",
+        "hostssl other other_app ${podselector:poolers} scram-sha-256",
+        "hostnossl all all all reject",
+        "host all all all reject",
+    ]
+    bouncer = pooler(**args)["pgbouncer"]["pg_hba"]
+    assert [line for line in bouncer if "0.0.0.0/0 scram" in line] == [
+        line.replace("${podselector:poolers}", "0.0.0.0/0") for line in lines[:3]
+    ]
+
+
+@pytest.mark.req("C2.1")
+def test_owners_cannot_log_in_and_readers_only_read() -> None:
+    roles = {each["name"]: each for each in spec(databases=several())["managed"]["roles"]}
+    assert {name: role["login"] for name, role in roles.items()} == {
+        "reference_owner": False,
+        "other_owner": False,
+        "reference_app": True,
+        "reference_reader": True,
+        "other_app": True,
+    }
+    assert roles["reference_reader"]["inRoles"] == ["pg_read_all_data"]
+    assert roles["other_app"]["inRoles"] == ["pg_read_all_data", "pg_write_all_data"]
+    assert not any(role["superuser"] or role["createdb"] or role["createrole"] for role in roles.values())
+    secrets = [role["passwordSecret"]["name"] for role in roles.values() if role["login"]]
+    assert secrets == ["db-app-role", "db-role-reference-reader", "db-role-other-app"]
+
+
+@pytest.mark.parametrize(("protect", "policy"), [(True, "retain"), (False, "delete")])
+def test_a_further_database_is_an_object_of_the_operator_and_valid(protect: bool, policy: str) -> None:
+    args = postgres(databases=several(), protect=protect)
+    assert databases.managed(args) == ["other"]
+    made = databases.database("db", "other", args)
+    assert schemas.problems(made) == []
+    assert made["spec"]["databaseReclaimPolicy"] == policy
+    assert made["spec"]["extensions"] == [{"name": "pg_trgm"}]
+    assert made["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.status.applied}=true"
+
+
+def test_the_first_database_gets_its_extensions_before_its_migrations_and_is_never_dropped() -> None:
+    args = postgres(databases=one(extensions=["uuid-ossp"]))
+    assert databases.managed(args) == ["reference"]
+    assert databases.database("db", "reference", args)["spec"]["databaseReclaimPolicy"] == "retain"
+    text = bootstrap_sql("reference", "reference_owner", "reference_app", MIGRATIONS, ["uuid-ossp"])
+    assert text.index('CREATE EXTENSION IF NOT EXISTS "uuid-ossp";') < text.index("CREATE TABLE notes")

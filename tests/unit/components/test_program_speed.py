@@ -60,6 +60,21 @@ def test_whoever_looks_for_a_fault_of_the_sdk_still_gets_its_messages() -> None:
     assert registering._get_stack_trace is STACK
 
 
+def test_a_value_that_fails_still_ends_the_program() -> None:
+    def refuse(_: object) -> None:
+        raise ValueError("refused on purpose")
+
+    async def program() -> None:
+        made = child(pulumi.ComponentResource("t:index:T", "t"), "c", {"apiVersion": "v1", "kind": "S", "metadata": {}})
+        made.urn.apply(refuse)
+        await begin_requests()
+
+    save_time({})
+
+    with pytest.raises(ValueError, match="refused on purpose"):
+        record(program)
+
+
 def test_garbage_is_looked_for_rarely_but_is() -> None:
     save_time({})
 

@@ -1,0 +1,102 @@
+"""The databases of a cluster and the roles that may enter them, pure."""
+
+from collections.abc import Iterator
+
+from omnibase_infra.naming import labels
+from omnibase_infra.objects import Manifest
+from omnibase_infra.postgres import names, sizing
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
+
+LOCALE = {
+    "encoding": "UTF8",
+    # The built-in provider sorts the same in every image; glibc's order changes with the distribution.
+    "localeProvider": "builtin",
+    "builtinLocale": "C.UTF-8",
+    "localeCollate": "C",
+    "localeCType": "C",
+}
+
+
+def first(args: PostgresClusterArgs) -> PostgresDatabaseArgs:
+    """The database that the cluster is made with."""
+    return args["databases"][args["first_database"]]
+
+
+def logins(args: PostgresClusterArgs) -> Iterator[tuple[str, str]]:
+    """Database and role, of each role that logs in."""
+    for name, database in args["databases"].items():
+        yield name, database["app_role"]
+        if "read_only_role" in database:
+            yield name, database["read_only_role"]
+
+
+def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:
+    """Name of the Secret of a role that logs in."""
+    return names.app_secret(cluster) if role == first(args)["app_role"] else names.role_secret(cluster, role)
+
+
+def entries(args: PostgresClusterArgs, source: str) -> list[str]:
+    """Lines of pg_hba that let each role into its own database, and nobody anywhere else."""
+    return [f"hostssl {database} {role} {source} scram-sha-256" for database, role in logins(args)]
+
+
+def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
+    """What the operator is to know of all roles."""
+    limit = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    common = {"ensure": "present", "inherit": True, "superuser": False, "createdb": False, "createrole": False}
+    found: list[Manifest] = []
+    for name, database in args["databases"].items():
+        comment = f"owns {name}; migrations run as it"
+        found.append({**common, "name": database["owner"], "login": False, "comment": comment})
+    for name, role in logins(args):
+        login = {"login": True, "connectionLimit": limit, "passwordSecret": {"name": secret(cluster, args, role)}}
+        found.append({**common, "name": role, **login, **_rights(args, name, role)})
+    return found
+
+
+def _rights(args: PostgresClusterArgs, database: str, role: str) -> Manifest:
+    """The first database's application role has its grants from the bootstrap. The operator knows none, so that others
+    get PostgreSQL's own roles for rows; they hold for every database, of which pg_hba opens one."""
+    if role == first(args)["app_role"]:
+        return {"comment": "the application; rows only"}
+    if role == args["databases"][database].get("read_only_role"):
+        return {"inRoles": ["pg_read_all_data"], "comment": f"reads rows of {database}"}
+    return {
+        "inRoles": ["pg_read_all_data", "pg_write_all_data"],
+        "comment": f"the application of {database}; rows only",
+    }
+
+
+def managed(args: PostgresClusterArgs) -> list[str]:
+    """Databases with an object of the operator: all but the first, and the first where it has extensions."""
+    start = args["first_database"]
+    return [name for name, each in args["databases"].items() if name != start or each.get("extensions")]
+
+
+def database(cluster: str, name: str, args: PostgresClusterArgs) -> Manifest:
+    """The operator's object for one database."""
+    settings, made = args["databases"][name], names.database(cluster, name)
+    keep = bool(args.get("protect", False)) or name == args["first_database"]
+    found: Manifest = {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Database",
+        "metadata": {
+            "name": made,
+            "namespace": args["namespace"],
+            "labels": labels(made, "database", args["environment"]),
+            "annotations": {
+                "pulumi.com/waitFor": "jsonpath={.status.applied}=true",
+                "pulumi.com/timeoutSeconds": "300",
+            },
+        },
+        "spec": {
+            "cluster": {"name": cluster},
+            "name": name,
+            "owner": settings["owner"],
+            **LOCALE,
+            "databaseReclaimPolicy": "retain" if keep else "delete",
+        },
+    }
+    if settings.get("extensions"):
+        found["spec"]["extensions"] = [{"name": extension} for extension in settings["extensions"]]
+    return found
