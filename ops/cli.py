@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from local.errors import LocalError
+from local.errors import InputError, LocalError
 
 app = typer.Typer(
     name="ops",
@@ -30,6 +31,8 @@ rollback = typer.Typer(
     help="Back to what ran before, judged, and taken back if it is not healthy.", no_args_is_help=True
 )
 app.add_typer(rollback, name="rollback")
+messages = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+app.add_typer(messages, name="messages")
 
 _FILE_COLUMNS = 140
 
@@ -119,8 +122,9 @@ def logs(
     raise typer.Exit(show(stack, identity, tuple(service or ()), since, as_json=as_json, follow=follow))
 
 
-@app.command()
-def messages(
+@messages.callback()
+def messages_show(
+    context: typer.Context,
     stack: StackOption = "dev",
     topic: Annotated[list[str] | None, typer.Option(help="Only of this topic; more than once.")] = None,
     letters: Annotated[int, typer.Option(min=0, max=100, help="How many dead letters of each topic are shown.")] = 5,
@@ -131,9 +135,47 @@ def messages(
 
     Reads only; messages themselves are never shown. Ends with 1 when the bus does not answer or is not as declared.
     """
+    if context.invoked_subcommand:
+        _refuse_misplaced(context)
+        return
     from ops.messages import messages as show  # noqa: PLC0415
 
     raise typer.Exit(show(stack, tuple(topic or ()), letters, as_json=as_json, console=_console()))
+
+
+@messages.command("redeliver")
+def messages_redeliver(
+    topic: Annotated[str, typer.Argument(help="The topic whose events failed, for example onex.evt.a.b.v1.")],
+    letter: Annotated[
+        list[int] | None, typer.Option("--id", min=1, help="Number of a letter in `ops messages`; more than once.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are kept and did not go before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    stack: StackOption = "dev",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish dead letters once more in their topic, with their own headers; each goes once.
+
+    Every consumer of the topic gets the event again, not only the one that failed: they are told by the header
+    Redelivered-From. Who did it is recorded on the bus and in the log of the bus's controller. Ends with 1 when a
+    letter that was asked for could not go, or had gone before.
+    """
+    from ops.messages import redeliver as run  # noqa: PLC0415
+
+    code = run(
+        stack, topic, tuple(letter or ()), everything=everything, dry_run=dry_run, as_json=as_json, console=_console()
+    )
+    raise typer.Exit(code)
+
+
+def _refuse_misplaced(context: typer.Context) -> None:
+    """An option before the name of a subcommand would be ignored: `ops messages --stack prod redeliver` means prod."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        words = ", ".join(f"--{name.replace('as_', '')}" for name in given)
+        raise InputError(f"{words} stands before {context.invoked_subcommand!r}", hint="write options after it")
 
 
 @app.command()
@@ -183,14 +225,33 @@ def preview(
 
 @config.command("show")
 def config_show(
+    section: Annotated[str, typer.Argument(help="Only at and below this key path, for example postgres.pooler.")] = "",
     stack: StackOption = "dev",
     origin: Annotated[bool, typer.Option("--origin", help="Also say where each value comes from.")] = False,
+    form: Annotated[Literal["table", "yaml", "json"], typer.Option("--format", help="How it is printed.")] = "table",
     as_json: JsonOption = False,
 ) -> None:
-    """Print every effective setting of a stack, defaults and overrides included."""
-    from ops.config import show  # noqa: PLC0415
+    """Print every effective setting of a stack, defaults and overrides included; never a secret."""
+    from ops.config import Format, show  # noqa: PLC0415
 
-    raise typer.Exit(show(stack, with_origin=origin, as_json=as_json, console=_console()))
+    chosen = Format.JSON if as_json else Format(form)
+    raise typer.Exit(show(stack, section, chosen, with_origin=origin, console=_console()))
+
+
+@config.command("validate")
+def config_validate(
+    stack: Annotated[list[str] | None, typer.Option("--stack", "-s", help="Only this one; more than once.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every stack that has a file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say everything that is wrong with stack files and OMNIBASE__ variables, without engine and cluster.
+
+    Without --stack it is the stack that STACK names, else dev. Ends with 2 when anything is wrong.
+    """
+    from ops.config import validate  # noqa: PLC0415
+
+    stacks = [] if every else stack or [os.environ.get("STACK", "dev")]
+    raise typer.Exit(validate(stacks, as_json=as_json, console=_console()))
 
 
 @config.command("diff")
@@ -203,6 +264,74 @@ def config_diff(
     from ops.config import difference  # noqa: PLC0415
 
     raise typer.Exit(difference(left, right, as_json=as_json, console=_console()))
+
+
+@config.command("promote")
+def config_promote(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The stack in which it is proven, say staging.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The stack that gets it, for example prod.")],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the file of TO; default: only say what would be.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what promoting FROM would change in the file of TO, and what stays TO's own.
+
+    Digests of images are promoted, and settings that both environments share. Secrets, addresses, sizes and the
+    cluster are never copied. Nothing is written if TO could not be deployed with it.
+    """
+    from ops.config import promote  # noqa: PLC0415
+
+    raise typer.Exit(promote(source, target, write=write, as_json=as_json, console=_console()))
+
+
+@config.command("migrate")
+def config_migrate(
+    files: Annotated[list[Path], typer.Argument(help="Compose files, manifests of services, manifests of bundles.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the settings here, not to stdout.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write foreign descriptions of services as settings, and say what had no home and what was refused.
+
+    Refused are secrets in plain text, paths of the host, the engine's socket, images without digest, root, addresses
+    that are typed in. The notes go to stderr. Ends with 1 when anything was refused.
+    """
+    from ops.config import migrate  # noqa: PLC0415
+
+    errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _FILE_COLUMNS)
+    raise typer.Exit(migrate(files, output, as_json=as_json, console=errors))
+
+
+@config.command("set")
+def config_set(
+    path: Annotated[str, typer.Argument(help="Key path, for example postgres.storage_gib.")],
+    value: Annotated[
+        str | None, typer.Argument(help="YAML; default: standard input. Never here with --secret.")
+    ] = None,
+    stack: StackOption = "dev",
+    secret: Annotated[
+        bool, typer.Option("--secret", help="Encrypt it with the engine; asks, or reads a pipe.")
+    ] = False,
+) -> None:
+    """Write one setting into a stack file, in place, if the stack can be deployed with it."""
+    from ops.config import set_setting  # noqa: PLC0415
+
+    if secret and value is not None:
+        raise InputError(
+            "a secret on the command line is in the shell's history and in the list of processes",
+            hint="leave it out: it is asked for, or read from a pipe",
+        )
+    given = value if value is not None else _asked(path, hidden=secret)
+    raise typer.Exit(set_setting(stack, path, given, secret=secret, console=_console()))
+
+
+def _asked(path: str, *, hidden: bool) -> str:
+    """The value of a setting, from the person at the terminal or from a pipe."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(path, hide_input=hidden, err=True))
+    return sys.stdin.read().removesuffix("\n")
 
 
 @network.command("matrix")

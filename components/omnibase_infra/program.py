@@ -1,7 +1,9 @@
-"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls it."""
+"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls `run`."""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import gc
 import os
 import sys
@@ -23,6 +25,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_catalogue,
     read_stack_file,
     required_images,
     resolve_images,
@@ -43,23 +46,46 @@ DEBUG_VARIABLE = "OMNIBASE_SDK_DEBUG"
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
 
+def run(root: Path) -> None:
+    """`main` for the process that the engine started, and nothing in it that nobody needs.
+
+    Args:
+        root: the project's directory.
+    """
+    save_time()
+    pulumi.run(begin_requests)
+    main(root)
+
+
 def save_time(environ: Mapping[str, str] = os.environ) -> None:
     """Leave out what the SDK does for nobody. Call it before `main`, in a process that runs this program alone.
 
     - A program ends after seconds and keeps nearly all that it makes. Looking for garbage after every 700 objects, as
-      Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources.
+      Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources. Nor does looking once more
+      before the process ends, for which the engine waits: 0.25 seconds.
     - The SDK tells the engine five times for each resource what it is about to do, and waits for each answer, before
       the engine drops the message.
     - The SDK sends the whole stack of calls with each resource. The engine keeps it in the state, a tenth of its bytes,
       with paths of this machine, and writes the state anew for each resource whose lines have moved.
 
     Args:
-        environ: with OMNIBASE_SDK_DEBUG, the last two stay.
+        environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    atexit.register(gc.freeze)
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
+
+
+async def begin_requests() -> None:
+    """Let the registrations of a finished program begin, before the SDK waits for them.
+
+    The SDK waits for requests under way, one after the other. Where none is, as at the end of a program that waited for
+    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with 400
+    resources 0.7 of 3.4 seconds of CPU time.
+    """
+    await asyncio.sleep(0)
 
 
 def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -92,7 +118,8 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     imported = _imported()
     path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
     file = read_stack_file(path, stack) if path.exists() else None
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
+    values, catalogue = engine_values(_engine_config()), read_catalogue(root, stack)
+    loaded: Loaded = load(stack, values, environ, _secret_keys(), imported, file=file, catalogue=catalogue)
     config = loaded.config
     return PlatformArgs(
         stack=stack,

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omnibase_infra.config import ConfigError, load_stack_file
+from omnibase_infra.config import ConfigError, Loaded, load_stack_file
+from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.sources import leaves
 
 from local.errors import InputError
 from local.stack import file_of
 
 BUILT_IN = "built-in default"
+_SECRET = "**********"  # noqa: S105 -- how pydantic writes a secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,36 +25,58 @@ class Setting:
 
     path: str
     value: Any
+    """`[secret]` for a secret."""
     origin: str
-    """`prod defaults`, `Pulumi.prod.yaml`, the variable's name, or that of the model."""
+    """`prod defaults`, `Pulumi.prod.yaml:7:5`, the variable's name, or that of the model."""
 
 
-def settings_of(root: Path, stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, Setting]:
-    """Key path -> setting, sorted by path.
+def loaded_of(root: Path, stack: str, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """The checked settings of a stack.
 
     Raises:
         InputError: no such stack, or settings that cannot be used; the message lists all problems.
     """
     file_of(root, stack)
     try:
-        loaded = load_stack_file(root, stack, environ)
+        return load_stack_file(root, stack, environ)
     except ConfigError as error:
         raise InputError(str(error), hint=f"mend Pulumi.{stack}.yaml, or unset the variables that it names") from error
-    values = loaded.config.model_dump(mode="json")
+
+
+def settings_of(root: Path, stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, Setting]:
+    """Key path -> setting, sorted by path.
+
+    Raises:
+        InputError: as for `loaded_of`.
+    """
+    loaded = loaded_of(root, stack, environ)
+    values = leaves(loaded.config.model_dump(mode="json"))
     return {
-        path: Setting(path=path, value=_value(values, path), origin=origin(loaded.origins, path))
-        for path in sorted(leaves(values))
+        path: Setting(path=path, value=_shown(value), origin=origin(loaded.origins, path))
+        for path, value in sorted(values)
     }
 
 
 def origin(origins: Mapping[str, str], path: str) -> str:
-    """Who set a path: itself, something above it, or something below it; the model where nobody did."""
+    """Who set a path, or something above it; the model where nobody did."""
     above = path
-    while above:
-        if above in origins:
-            return origins[above]
+    while above and above not in origins:
         above = above.rpartition(".")[0]
-    return next((who for known, who in origins.items() if known.startswith(f"{path}.")), BUILT_IN)
+    return origins.get(above, BUILT_IN)
+
+
+def section_of(found: Mapping[str, Setting], section: str) -> dict[str, Setting]:
+    """The settings at and below a key path.
+
+    Raises:
+        InputError: there are none; the hint names the nearest.
+    """
+    below = {path: each for path, each in found.items() if path == section or path.startswith(f"{section}.")}
+    if not below:
+        depth = section.count(".") + 1
+        known = {".".join(path.split(".")[:depth]) for path in found}
+        raise InputError(f"no setting is at or below {section}", hint=nearest(section, known))
+    return below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +96,9 @@ def differences(left: Mapping[str, Setting], right: Mapping[str, Setting]) -> It
             yield Difference(path=path, left=pair[0], right=pair[1])
 
 
-def _value(values: Any, path: str) -> Any:  # noqa: ANN401  # JSON values
-    for key in _keys(values, path):
-        values = values[key]
-    if isinstance(values, dict) and "secure" in values:
-        return "[secret]"
-    return values
-
-
-def _keys(values: Any, path: str) -> Iterator[str]:  # noqa: ANN401  # as above
-    """The keys of a path; a key may hold dots itself."""
-    rest = path
-    while rest:
-        key = next(
-            known for known in sorted(values, key=len, reverse=True) if rest == known or rest.startswith(f"{known}.")
-        )
-        yield key
-        rest = rest[len(key) + 1 :]
-        values = values[key]
+def _shown(value: Any) -> Any:  # noqa: ANN401  # JSON values
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _shown(below) for key, below in value.items()}
+    return "[secret]" if value == _SECRET else value

@@ -12,13 +12,13 @@ from omnibase_infra.config.capability import Capability, Finding
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.section import Cidr, CpuMillis, Label, MemoryMib, Section
+from omnibase_infra.config.security import LimitClass
 
 HostName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A full DNS name without wildcard: an allow-list that ends in `*` allows names that nobody thought of."""
 Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=200)]
 
 MOST_CLIENTS = 15  # each is one rule of Envoy Gateway's local rate limit, which takes 16
-LEAST_HSTS_SECONDS = 31_536_000
 MOST_REQUESTS_PER_MINUTE = 60_000  # floor of protection in prod: a thousand calls a second of one client and proxy
 
 
@@ -33,6 +33,9 @@ class GatewayRouteConfig(Section):
     """How long a call may take, all tries together."""
     retries: Annotated[int, Field(ge=0, le=5)] = 2
     """Further tries of a call that never reached the service; one that may have reached it is never repeated."""
+    limit_class: LimitClass | None = None
+    """Name in `security.limits.classes`: no client may call more often than it says, whatever its own limit is.
+    Default: the clients' own limits."""
 
 
 class GatewayClientConfig(Section):
@@ -92,8 +95,6 @@ class GatewayConfig(Section):
     """Proxies of yours in front of this one, whose X-Forwarded-For is believed."""
     tls_min_version: Literal["1.2", "1.3"] = "1.2"
     """Oldest TLS that callers may speak."""
-    hsts_seconds: Annotated[int, Field(ge=300, le=63_072_000)]
-    """How long browsers remember to use TLS only; at least a year in prod."""
     max_body_kib: Annotated[int, Field(ge=1, le=65_536)]
     """Longest request body, in KiB; a longer one gets 413."""
     proxy: GatewayProxyConfig
@@ -139,9 +140,6 @@ def _copies(environment: Environment, gateway: GatewayConfig) -> Iterator[Findin
 
 def _floor(gateway: GatewayConfig) -> Iterator[Finding]:
     """What no stack file of prod can lower."""
-    if gateway.hsts_seconds < LEAST_HSTS_SECONDS:
-        hint = "a shorter time lets a browser fall back to clear text"
-        yield "gateway.hsts_seconds", str(gateway.hsts_seconds), f"must be at least {LEAST_HSTS_SECONDS} in prod", hint
     for name, client in gateway.clients.items():
         if client.requests_per_minute > MOST_REQUESTS_PER_MINUTE:
             path, allowed = f"gateway.clients.{name}.requests_per_minute", f"at most {MOST_REQUESTS_PER_MINUTE} in prod"
@@ -186,7 +184,6 @@ _SMALL = {
     "hosts": ["api.omnibase.test"],
     "clients": {"operator": {"requests_per_minute": 1200}},
     "exposure": "cluster",
-    "hsts_seconds": 300,
     "max_body_kib": 1024,
     "proxy": {"replicas": 1, "cpu_request_millis": 15, "memory_mib": 160, "connections": 500},
     "controller": {"replicas": 1, "cpu_request_millis": 15, "memory_mib": 200},
@@ -195,7 +192,6 @@ _SMALL = {
 _LARGE = {
     "enabled": True,
     "exposure": "load-balancer",
-    "hsts_seconds": LEAST_HSTS_SECONDS,
     "max_body_kib": 1024,
     "proxy": {"replicas": 2, "cpu_request_millis": 250, "memory_mib": 512, "connections": 10_000},
     "controller": {"replicas": 2, "cpu_request_millis": 100, "memory_mib": 512},

@@ -8,16 +8,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from omnibase_infra.config.agents import AgentsConfig
+from omnibase_infra.config.backup import BackupConfig
 from omnibase_infra.config.bundles import BundleConfig, deployed
 from omnibase_infra.config.certificates import CertificatesConfig
 from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.gateway import GatewayConfig
 from omnibase_infra.config.logging import LoggingConfig
+from omnibase_infra.config.mcp import McpConfig
 from omnibase_infra.config.messaging import MessagingConfig
 from omnibase_infra.config.monitoring import MonitoringConfig
+from omnibase_infra.config.objectives import ObjectivesConfig
+from omnibase_infra.config.responders import RespondersConfig
+from omnibase_infra.config.rotation import RotationConfig
 from omnibase_infra.config.secrets import SecretsConfig
 from omnibase_infra.config.section import QuotaConfig, Section
+from omnibase_infra.config.security import SecurityConfig
 from omnibase_infra.config.services import SegmentConfig, ServiceConfig
 from omnibase_infra.config.units import Cidr, Cpu, ImageReference, Label, Memory, Port
 
@@ -125,10 +131,22 @@ class StackConfig(Section):
     """Logs of all pods in one place."""
     secrets: SecretsConfig
     """Secrets of the services."""
+    security: SecurityConfig
+    """Origins, headers, limits, tokens and webhooks."""
     certificates: CertificatesConfig
     """The environment's own certificate authority and what it signs."""
     messaging: MessagingConfig
     """The message bus, and who may publish and read which topic."""
+    mcp: McpConfig
+    """MCP endpoints of the stack and outside."""
+    responders: RespondersConfig = RespondersConfig()
+    """Which model answers what, and where it is."""
+    objectives: ObjectivesConfig
+    """What callers of services may count on."""
+    backup: BackupConfig
+    """When the database is saved, and where to."""
+    rotation: RotationConfig
+    """How old credentials are, and may become."""
     allowed_overrides: list[str] = []
     """Key paths that `OMNIBASE__...` variables may change in prod."""
 

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from omnibase_infra.config.bundles import bundle_rules, cycles
-from omnibase_infra.config.capabilities import CAPABILITIES, Demand, Finding, capability_demands, capability_images
+from omnibase_infra.config.capabilities import (
+    CAPABILITIES,
+    Demand,
+    Finding,
+    capability_demands,
+    capability_images,
+    capability_secrets,
+)
 from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
@@ -36,6 +43,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[Finding]:
         if all(name in sections for name in needed):
             yield from rule(*(sections[name] for name in needed))
     yield from _capability_images(sections)
+    yield from _capability_secrets(sections)
     yield from _quota(sections)
     yield from _capacity(sections)
 
@@ -133,6 +141,16 @@ def _capability_images(sections: Mapping[str, Any]) -> Iterator[Finding]:
         return
     for image in sorted(capability_images(sections) - set(images.references)):
         yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
+
+
+def _capability_secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    secrets = sections.get("secrets")
+    if secrets is None:
+        return
+    known = secrets.entries if secrets.enabled else {}
+    for path, key in capability_secrets(sections):
+        if key not in known:
+            yield path, key, "is not among secrets.entries", nearest(key, known)
 
 
 def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Finding]:

@@ -101,11 +101,16 @@ def import_problems(stack: str, secrets: SecretsConfig, given: Mapping[str, Impo
     return found
 
 
-def _rules(environment: Environment, secrets: SecretsConfig, services: Mapping[str, Any]) -> Iterator[Finding]:
+def _rules(
+    environment: Environment,
+    secrets: SecretsConfig,
+    services: Mapping[str, Any],
+    backup: Any,  # noqa: ANN401 -- another section
+) -> Iterator[Finding]:
     if not secrets.enabled and environment in (Environment.STAGING, Environment.PROD):
         yield "secrets.enabled", "false", f"must be true in {environment}", "services would start without their secrets"
     known = secrets.entries if secrets.enabled else {}
-    used = set()
+    used = {key for _, key in backup.secrets()}
     for name, service in services.items():
         used |= set(service.secrets)
         for key in service.secrets:
@@ -135,5 +140,5 @@ def _entry(key: str, entry: SecretEntryConfig, *, has_store: bool) -> Iterator[F
 SECRETS = Capability(
     section="secrets",
     defaults={environment: {"enabled": True} for environment in Environment},
-    rules=((("environment", "secrets", "services"), _rules),),
+    rules=((("environment", "secrets", "services", "backup"), _rules),),
 )

@@ -184,8 +184,8 @@ class ServiceConfig(Section):
     """Databases that it uses."""
     topics: list[Topic] = []
     """Topics without which it is of no use: each must be declared with this service as publisher or consumer."""
-    documents: list[Literal["mcp", "responders"]] = []
-    """Documents that it gets as files: the MCP endpoints, the responder chain."""
+    documents: list[Literal["mcp", "responders", "security"]] = []
+    """Documents that it gets as files: the MCP endpoints, the responder chain, limits and tokens."""
     exceptions: list[ExceptionConfig] = []
     """Dated permissions for weaker settings."""
     rollout: RolloutConfig

@@ -34,7 +34,7 @@ class Merged:
     @property
     def origins(self) -> dict[str, str]:
         """Key path of every leaf -> who set it; in a file, where."""
-        return {path: self._placed(path, who) for path, who in _leaves(self._origins)}
+        return {path: self._placed(path, who) for path, who in leaves(self._origins)}
 
     def origin(self, path: str) -> str:
         """Who set this path, or the nearest path above or below it that somebody set; in a file, where."""
@@ -47,7 +47,7 @@ class Merged:
             if key is None:
                 break
             level, path = level[key], path[len(key) + 1 :]
-        found = [str(who) for _, who in _leaves({"": level})] or ["settings"]
+        found = [str(who) for _, who in leaves({"": level})] or ["settings"]
         return next((who for who in found if who in self.places), found[-1])
 
     def _placed(self, path: str, who: str) -> str:
@@ -122,16 +122,12 @@ def overrides(environ: Mapping[str, str], below: Mapping[str, Any]) -> Iterator[
         yield Override(variable=variable, path=path, values=nested, problems=tuple(problems))
 
 
-def leaves(values: Mapping[str, Any]) -> Iterator[str]:
-    """Key paths of everything that is not a mapping (an empty mapping counts as a leaf)."""
-    return (path for path, _ in _leaves(values))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Key path and value of everything that is not a mapping (an empty mapping counts as a leaf)."""
     for key, value in values.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}.")
+            yield from leaves(value, f"{path}.")
         else:
             yield path, value
 

@@ -46,18 +46,23 @@ def read_stack_file(path: Path, stack: str) -> StackFile:
     Raises:
         ConfigError: no such file, or nothing that can be understood in it.
     """
-    document = read_yaml(_bytes(path, stack))
-    problems = yaml_problems(path.name, document)
+    return parse_stack_file(_bytes(path, stack), path.name, stack)
+
+
+def parse_stack_file(data: bytes, name: str, stack: str) -> StackFile:
+    """The same from what would be in a file of that name; see `read_stack_file`."""
+    document = read_yaml(data)
+    problems = yaml_problems(name, document)
     top = document.values if isinstance(document.values, dict) else {}
-    problems += _strange_keys(path.name, document, top)
+    problems += _strange_keys(name, document, top)
     config = top.get("config")
     if document.complete and not isinstance(config, dict):
         hint = "see docs/reference/configuration.md"
-        problems.append(_file_problem(path, "has no mapping 'config:'", hint))
+        problems.append(_file_problem(name, "has no mapping 'config:'", hint))
     if not document.complete or not isinstance(config, dict):
         raise ConfigError(stack, problems)
     return StackFile(
-        name=path.name,
+        name=name,
         values=_plain(_below(config, PROJECT)),
         imported={name: _imported(value) for name, value in _below(config, VALUES).items()},
         places=places_of(document),
@@ -90,9 +95,9 @@ def _bytes(path: Path, stack: str) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         known = sorted(file.name.split(".")[1] for file in path.parent.glob("Pulumi.*.yaml"))
-        problem = _file_problem(path, "does not exist", f"known stacks: {', '.join(known)}")
+        problem = _file_problem(path.name, "does not exist", f"known stacks: {', '.join(known)}")
     except OSError as error:
-        problem = _file_problem(path, f"cannot be read: {error.strerror}", "give it read permission")
+        problem = _file_problem(path.name, f"cannot be read: {error.strerror}", "give it read permission")
     raise ConfigError(stack, [problem])
 
 
@@ -163,5 +168,5 @@ def _path(keys: Keys) -> str:
     return ".".join(words)
 
 
-def _file_problem(path: Path, what: str, hint: str) -> Problem:
-    return Problem(origin=path.name, path="(file)", received=path.name, allowed=what, hint=hint)
+def _file_problem(name: str, what: str, hint: str) -> Problem:
+    return Problem(origin=name, path="(file)", received=name, allowed=what, hint=hint)

@@ -1,7 +1,14 @@
 """The edge: who may call which service from outside."""
 
 from omnibase_infra.gateway.alerts import gateway_alerts
-from omnibase_infra.gateway.args import GatewayArgs, GatewayClient, GatewayControllerArgs, RouteArgs, RouteBackend
+from omnibase_infra.gateway.args import (
+    GatewayArgs,
+    GatewayClient,
+    GatewayControllerArgs,
+    GatewayCors,
+    RouteArgs,
+    RouteBackend,
+)
 from omnibase_infra.gateway.component import Gateway
 from omnibase_infra.gateway.controller import GatewayController
 from omnibase_infra.gateway.names import (
@@ -21,6 +28,7 @@ __all__ = [
     "GatewayClient",
     "GatewayController",
     "GatewayControllerArgs",
+    "GatewayCors",
     "Route",
     "RouteArgs",
     "RouteBackend",

@@ -49,6 +49,23 @@ class GatewayClient(TypedDict):
     """Calls a minute that each proxy lets through, route by route; at least 1."""
 
 
+class GatewayCors(TypedDict):
+    """Which pages of other origins may call."""
+
+    origins: list[str]
+    """Scheme, host and port, for example `https://app.example.test`; `*` is any. At least one."""
+    methods: list[str]
+    """Methods that such a page may use, at least one."""
+    headers: NotRequired[list[str]]
+    """Headers that it may send, default none but the harmless ones that browsers know."""
+    exposed_headers: NotRequired[list[str]]
+    """Headers of replies that it may read, default none."""
+    credentials: NotRequired[bool]
+    """Whether browsers send cookies along, default False; never with the origin `*`."""
+    max_age_seconds: NotRequired[int]
+    """How long a browser remembers the answer, 1..86400, default 86400."""
+
+
 class GatewayArgs(TypedDict):
     """Plain values decide what exists; keys and certificate come from other resources."""
 
@@ -90,6 +107,11 @@ class GatewayArgs(TypedDict):
     """max-age of Strict-Transport-Security, default a year."""
     max_body_kib: NotRequired[int]
     """Longest request body, KiB, default 1024."""
+    reply_headers: NotRequired[dict[str, str]]
+    """Header of every reply -> its value, instead of the strict default: X-Frame-Options, Content-Security-Policy,
+    Referrer-Policy, Permissions-Policy, Cross-Origin-Resource-Policy. Others cannot be changed."""
+    cors: NotRequired[GatewayCors]
+    """Pages of other origins that may call; default none."""
 
 
 class RouteBackend(TypedDict):
@@ -124,6 +146,9 @@ class RouteArgs(TypedDict):
     """How long a call may take, all tries together, 1..300, default 15."""
     retries: NotRequired[int]
     """Further tries of a call that never reached a backend, 0..5, default 2."""
+    limits: NotRequired[dict[str, int]]
+    """Client of the gateway -> calls a minute that each proxy lets through on this route, instead of the gateway's own
+    numbers; 1..15 of them, and whoever is not named has no limit here. Default: the gateway's."""
     moving_weights: NotRequired[bool]
     """True where something in the cluster moves the weights for a time (Rollout): a change of the route by the engine
     takes them back. Default False: it stops with a conflict."""

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from omnibase_infra.gateway.args import GatewayArgs, GatewayControllerArgs, RouteArgs
+from omnibase_infra.gateway.args import GatewayArgs, GatewayControllerArgs, GatewayCors, RouteArgs
+from omnibase_infra.gateway.policy_spec import MOST_CORS_SECONDS, STRICT_HEADERS
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 
@@ -13,6 +14,8 @@ MOST_WEIGHT = 1_000_000
 _DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
 _HOST = re.compile(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
 _CLIENT = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
+_ORIGIN = re.compile(r"^(\*|https?://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?)$")
+_HEADER_TEXT = re.compile(r"^[\x20-\x7e]{1,1000}$")
 _PATH = re.compile(r"^/[A-Za-z0-9._~/-]*$")
 _PORTS = range(1, 65536)
 
@@ -49,6 +52,9 @@ def gateway_problems(name: str, args: GatewayArgs) -> list[str]:
     found += _range("max_body_kib", args.get("max_body_kib", 1024), 1, 65_536)
     if args.get("tls_min_version", "1.2") not in ("1.2", "1.3"):
         found.append(f"tls_min_version={args.get('tls_min_version')!r} must be '1.2' or '1.3'; older ones are broken")
+    found += _reply_headers(args.get("reply_headers", {}))
+    if "cors" in args:
+        found += _cors(args["cors"])
     for number, party in enumerate(args["accepts_from"]):
         found += party_problems(f"accepts_from[{number}]", party)
     return found
@@ -66,6 +72,11 @@ def route_problems(name: str, args: RouteArgs) -> list[str]:
         found.append("backends is empty; name at least one Service")
     elif not any(backend.get("weight", 1) > 0 for backend in args["backends"]):
         found.append("all weights are 0, so every call would fail; give one backend a weight above 0")
+    limits = args.get("limits", {})
+    if len(limits) > MOST_CLIENTS:
+        found.append(f"limits of {len(limits)} clients; at most {MOST_CLIENTS} are possible")
+    for client, requests in limits.items():
+        found += _range(f"limit of client {client!r}", requests, 1, 600_000)
     found += _doubles("backends", [backend["service"] for backend in args["backends"]])
     for backend in args["backends"]:
         service = backend["service"]
@@ -100,6 +111,30 @@ def _clients(args: GatewayArgs) -> list[str]:
             f"keys are for {', '.join(sorted(args['keys'])) or 'nobody'}, clients are {', '.join(sorted(clients))}"
         )
     return found
+
+
+def _reply_headers(headers: Mapping[str, str]) -> list[str]:
+    found = [
+        f"reply_headers: {name!r} cannot be changed; {', '.join(STRICT_HEADERS)} can"
+        for name in headers
+        if name not in STRICT_HEADERS
+    ]
+    bad = [name for name, value in headers.items() if not _HEADER_TEXT.match(value)]
+    return [*found, *(f"reply_headers: the value of {name!r} is empty or no plain ASCII text" for name in bad)]
+
+
+def _cors(cors: GatewayCors) -> list[str]:
+    found = []
+    if not cors["origins"] or not cors["methods"]:
+        found.append("cors needs at least one origin and one method; leave it out to allow none")
+    found += [
+        f"cors: {origin!r} is no origin; use scheme, host and port, for example https://app.example.test"
+        for origin in cors["origins"]
+        if not _ORIGIN.match(origin)
+    ]
+    if "*" in cors["origins"] and cors.get("credentials"):
+        found.append("cors: credentials cannot go together with the origin '*'; name the origins")
+    return [*found, *_range("cors.max_age_seconds", cors.get("max_age_seconds", 1), 1, MOST_CORS_SECONDS)]
 
 
 def _image(image: str) -> list[str]:

@@ -1,21 +1,31 @@
 """The policies of a gateway, pure: what callers may do, who they are, and how backends are spared."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
-from omnibase_infra.gateway.args import GatewayArgs
+from omnibase_infra.gateway.args import GatewayArgs, GatewayCors
 from omnibase_infra.gateway.names import CLIENT_HEADER, CORRELATION_HEADER, KEY_HEADER
 from omnibase_infra.gateway.proxy_spec import API_GROUP, head, waiting
 from omnibase_infra.objects import Manifest
 
 REQUEST_ID = "%REQ(X-REQUEST-ID)%"
 DEFAULT_RETRIES = 2
+MOST_CORS_SECONDS = 86_400
 _YEAR_SECONDS = 31_536_000
 _POLICY = "gateway.envoyproxy.io/v1alpha1"
 _FORGED = (CLIENT_HEADER, CORRELATION_HEADER, "X-Request-ID", "X-Forwarded-User", "X-Forwarded-Email", "X-Real-IP")
 """Headers that services believe: they come from the gateway or not at all."""
+STRICT_HEADERS = {
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What replies say unless the gateway is told otherwise."""
 
 
 def accepted() -> str:
@@ -62,9 +72,21 @@ def security(name: str, args: GatewayArgs, keys_secret: pulumi.Input[str]) -> Ma
         "forwardClientIDHeader": CLIENT_HEADER,
         "sanitize": True,
     }
+    spec: dict[str, Any] = {"targetRefs": [_target(name)], "apiKeyAuth": authentication}
+    if "cors" in args:
+        spec["cors"] = _cors(args["cors"])
+    return {**_head("SecurityPolicy", name, args), "spec": spec}
+
+
+def _cors(cors: GatewayCors) -> Manifest:
+    """Envoy answers a browser's question itself, before it asks for a key, which browsers do not send with it."""
     return {
-        **_head("SecurityPolicy", name, args),
-        "spec": {"targetRefs": [_target(name)], "apiKeyAuth": authentication},
+        "allowOrigins": list(cors["origins"]),
+        "allowMethods": list(cors["methods"]),
+        "allowHeaders": list(cors.get("headers", [])),
+        "exposeHeaders": list(cors.get("exposed_headers", [])),
+        "allowCredentials": cors.get("credentials", False),
+        "maxAge": f"{int(cors.get('max_age_seconds', MOST_CORS_SECONDS))}s",
     }
 
 
@@ -75,7 +97,7 @@ def backends(name: str, args: GatewayArgs) -> Manifest:
     """
     spec = {
         "targetRefs": [_target(name)],
-        "rateLimit": {"local": {"rules": [_limit(*item) for item in sorted(_limits(args).items())]}},
+        "rateLimit": rate_limit(_limits(args)),
         "requestBuffer": {"limit": f"{int(args.get('max_body_kib', 1024))}Ki"},
         "timeout": {"tcp": {"connectTimeout": "2s"}, "http": {"connectionIdleTimeout": "60s"}},
         "retry": retry(DEFAULT_RETRIES),
@@ -108,6 +130,11 @@ def retry(tries: int) -> Manifest:
     }
 
 
+def rate_limit(requests: Mapping[str, int]) -> Manifest:
+    """A limit for each client, in calls a minute, counted by each proxy for each route."""
+    return {"local": {"rules": [_limit(client, requests[client]) for client in sorted(requests)]}}
+
+
 def _limits(args: GatewayArgs) -> dict[str, int]:
     return {client: int(limits["requests_per_minute"]) for client, limits in args["clients"].items()}
 
@@ -125,11 +152,8 @@ def _reply_headers(args: GatewayArgs) -> list[dict[str, str]]:
     found = {
         "Strict-Transport-Security": f"max-age={int(args.get('hsts_seconds', _YEAR_SECONDS))}; includeSubDomains",
         "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "Cross-Origin-Resource-Policy": "same-origin",
+        **STRICT_HEADERS,
+        **args.get("reply_headers", {}),
         CORRELATION_HEADER: REQUEST_ID,
     }
     return [{"name": name, "value": value} for name, value in found.items()]

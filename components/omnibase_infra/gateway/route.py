@@ -19,7 +19,8 @@ class Route(pulumi.ComponentResource):
 
     The service gets the gateway's request id as `X-Correlation-ID` and the caller's name as `X-Client-ID`, never the
     API key. Makes: HTTPRoute, one NetworkFlow proxies -> pods per backend, and a BackendTrafficPolicy where the number
-    of tries is not the gateway's. The engine waits until the controller has accepted the route and found its Services.
+    of tries or the limits are not the gateway's. The engine waits until the controller has accepted the route and found
+    its Services.
 
     Raises:
         ArgsError: no host, no backend with a weight above 0, a port or weight out of range; all problems together.
@@ -34,8 +35,9 @@ class Route(pulumi.ComponentResource):
         super().__init__("omnibase-infra:index:Route", name, inputs, opts)
         flows = [self._flow(name, args, backend) for backend in args["backends"]]
         made = child(self, f"{name}-http", http_route(name, args), depends_on=flows)
-        if args.get("retries", policy_spec.DEFAULT_RETRIES) != policy_spec.DEFAULT_RETRIES:
-            child(self, f"{name}-retries", tries(name, args), depends_on=[made])
+        own = policy(name, args)
+        if own:
+            child(self, f"{name}-policy", own, depends_on=[made])
         self.route = made.urn.apply(lambda _: name)
         self.register_outputs({"route": self.route})
 
@@ -83,17 +85,20 @@ def http_route(name: str, args: RouteArgs) -> Manifest:
     return {**found, "spec": spec}
 
 
-def tries(name: str, args: RouteArgs) -> Manifest:
-    """The route's own number of tries, laid over the gateway's policy."""
+def policy(name: str, args: RouteArgs) -> Manifest | None:
+    """The route's own number of tries and limits, laid over the gateway's policy; None where it has none."""
+    own: dict[str, Any] = {}
+    if args.get("retries", policy_spec.DEFAULT_RETRIES) != policy_spec.DEFAULT_RETRIES:
+        own["retry"] = policy_spec.retry(int(args.get("retries", policy_spec.DEFAULT_RETRIES)))
+    if args.get("limits"):
+        own["rateLimit"] = policy_spec.rate_limit(args["limits"])
+    if not own:
+        return None
     found = head("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", name, args["namespace"], args["environment"])
     found["metadata"]["annotations"] = waiting(json.dumps([policy_spec.accepted()]))
     target = {"group": API_GROUP, "kind": "HTTPRoute", "name": name}
-    spec = {
-        "targetRefs": [target],
-        "mergeType": "StrategicMerge",
-        "retry": policy_spec.retry(int(args.get("retries", policy_spec.DEFAULT_RETRIES))),
-    }
-    return {**found, "spec": spec}
+    # A list is replaced as a whole: the route's limits are all that it has.
+    return {**found, "spec": {"targetRefs": [target], "mergeType": "StrategicMerge", **own}}
 
 
 def _reference(backend: RouteBackend) -> Manifest:

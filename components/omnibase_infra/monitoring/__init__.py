@@ -21,6 +21,7 @@ from omnibase_infra.monitoring.names import (
     pods,
 )
 from omnibase_infra.monitoring.node_exporter import NodeExporter, node_target
+from omnibase_infra.monitoring.objective_alerts import objective_alerts
 from omnibase_infra.monitoring.operator import MetricsOperator
 from omnibase_infra.monitoring.workload_exporter import WorkloadExporter
 
@@ -43,6 +44,7 @@ __all__ = [
     "WorkloadExporter",
     "WorkloadExporterArgs",
     "node_target",
+    "objective_alerts",
     "patient",
     "pods",
 ]

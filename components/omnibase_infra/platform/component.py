@@ -9,20 +9,21 @@ import pulumi
 
 from omnibase_infra.alert import Alert
 from omnibase_infra.environment import Environment, EnvironmentArgs
-from omnibase_infra.messaging import message_alerts
 from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.platform.agents import make_agents
 from omnibase_infra.platform.args import PlatformArgs
 from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
-from omnibase_infra.platform.database import DATABASE, make_database, make_operators
+from omnibase_infra.platform.database import DATABASE, make_database, make_database_alerts, make_operators
 from omnibase_infra.platform.gateway import make_gateway
 from omnibase_infra.platform.logging import make_logging, make_logging_alerts
-from omnibase_infra.platform.messaging import BUS, make_messaging
+from omnibase_infra.platform.messaging import make_message_alerts, make_messaging
 from omnibase_infra.platform.monitoring import PART as MONITORING
 from omnibase_infra.platform.monitoring import make_monitoring
+from omnibase_infra.platform.promises import promised_alerts
+from omnibase_infra.platform.rollout import make_rollout_alerts
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import make_secrets
-from omnibase_infra.platform.services import Used, make_service, service_targets
+from omnibase_infra.platform.services import Used, make_services, service_targets
 from omnibase_infra.postgres import endpoint
 from omnibase_infra.scrape import ScrapeTarget
 
@@ -51,9 +52,7 @@ class Platform(pulumi.ComponentResource):
         self._database = make_database(self._room, self._operators)
         self._messages = make_messaging(self._room, self._certificates)
         used = Used(database=self._database, secrets=make_secrets(self._room), messages=self._messages)
-        self._services = {
-            key: make_service(self._room, used, key, service) for key, service in args.config.services.items()
-        }
+        self._services = make_services(self._room, used)
         self._agents = make_agents(self._room)
         self._logging = make_logging(self._room, self._agents)
         edge = make_gateway(self._room, self._certificates, self._services)
@@ -67,7 +66,10 @@ class Platform(pulumi.ComponentResource):
         alerts = [
             *edge.alerts,
             *make_logging_alerts(self._room, self._logging),
-            *(message_alerts(BUS) if self._messages else []),
+            *make_message_alerts(self._room, self._messages),
+            *make_database_alerts(self._room),
+            *make_rollout_alerts(self._room),
+            *promised_alerts(self._room),
         ]
         self._monitoring = self._make_monitoring(edge.owners, alerts)
         self.outputs = {
@@ -101,7 +103,7 @@ class Platform(pulumi.ComponentResource):
         targets: list[ScrapeTarget] = [
             *self._database.scrape_targets,
             *(target for operator in self._operators for target in operator.scrape_targets),
-            *(each for key, it in self._config.services.items() for each in service_targets(self._room, key, it)),
+            *(each for key, it in self._room.services.items() for each in service_targets(self._room, key, it)),
             *self.scrape_targets,
         ]
         homes = [part for part in (self._agents, self._logging) if part]
@@ -127,7 +129,7 @@ class Platform(pulumi.ComponentResource):
         }
 
     def _service_outputs(self) -> dict[str, pulumi.Input[Any]]:
-        first = next(iter(self._config.services), None)
+        first = next((name for name, each in self._room.services.items() if each.http_port), None)
         if first is None:
             return {}
         port = self._room.port(first)

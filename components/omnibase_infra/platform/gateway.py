@@ -9,12 +9,16 @@ from typing import Any
 import pulumi
 
 from omnibase_infra.alert import Alert
+from omnibase_infra.config.gateway import GatewayRouteConfig
 from omnibase_infra.gateway import (
     CONTROLLER,
     METRICS_PORT,
     Gateway,
+    GatewayArgs,
     GatewayController,
+    GatewayCors,
     Route,
+    RouteArgs,
     RouteBackend,
     gateway_alerts,
     proxies,
@@ -58,33 +62,47 @@ def make_gateway(room: Room, certificates: Certificates, services: Mapping[str, 
     keys = _keys(room)
     gateway = _gateway(room, certificates, keys, controller)
     for name, route in settings.routes.items():
-        Route(
-            name,
-            {
-                "namespace": room.namespace,
-                "environment": room.tier,
-                "gateway": GATEWAY,
-                "hosts": list(settings.hosts),
-                "path": route.path,
-                "backends": _backends(room, route.service),
-                # The engine's to take back: an analysis of before owns the weights that it moved, also when the canary
-                # is gone or switched off.
-                "moving_weights": True,
-                "timeout_seconds": route.timeout_seconds,
-                "retries": route.retries,
-            },
-            room.below(gateway, services[route.service]),
-        )
+        Route(name, _route(room, route), room.below(gateway, services[route.service]))
     outputs: dict[str, pulumi.Input[Any]] = {
         "gateway_url": f"https://{settings.hosts[0]}",
         "gateway_address": gateway.address,
         "gateway_keys_secret": keys.secret(GATEWAY),
         "gateway_clients": list(settings.clients),
         "gateway_paths": [route.path for route in settings.routes.values()],
+        "gateway_limits": {name: _limits(room, route) for name, route in settings.routes.items()},
     }
     return Edge(
         outputs=outputs, scrape_targets=_scrape_targets(room), alerts=gateway_alerts(_PROXIES), owners=controller
     )
+
+
+def _route(room: Room, route: GatewayRouteConfig) -> RouteArgs:
+    settings = room.config.gateway
+    args: RouteArgs = {
+        "namespace": room.namespace,
+        "environment": room.tier,
+        "gateway": GATEWAY,
+        "hosts": list(settings.hosts),
+        "path": route.path,
+        "backends": _backends(room, route.service),
+        # The engine's to take back: an analysis of before owns the weights that it moved, also when the canary
+        # is gone or switched off.
+        "moving_weights": True,
+        "timeout_seconds": route.timeout_seconds,
+        "retries": route.retries,
+    }
+    if route.limit_class is not None:
+        args["limits"] = _limits(room, route)
+    return args
+
+
+def _limits(room: Room, route: GatewayRouteConfig) -> dict[str, int]:
+    """Calls a minute of each client on a route: its own limit, or that of the route's class if it is smaller."""
+    own = {name: client.requests_per_minute for name, client in room.config.gateway.clients.items()}
+    if route.limit_class is None:
+        return own
+    most = getattr(room.config.security.limits.classes, route.limit_class).requests_per_minute
+    return {name: min(requests, most) for name, requests in own.items()}
 
 
 def _backends(room: Room, service: str) -> list[RouteBackend]:
@@ -152,33 +170,52 @@ def _keys(room: Room) -> SecretSet:
 def _gateway(room: Room, certificates: Certificates, keys: SecretSet, controller: list[pulumi.Resource]) -> Gateway:
     settings = room.config.gateway
     certificate = certificates.server(GATEWAY, namespace=room.namespace, hosts=settings.hosts)
-    return Gateway(
-        GATEWAY,
-        {
-            "namespace": room.namespace,
-            "environment": room.tier,
-            "image": room.args.images["envoy"],
-            "hosts": list(settings.hosts),
-            "certificate_hosts": list(settings.hosts),
-            "tls_secret": certificate.secret,
-            "clients": {
-                name: {"requests_per_minute": client.requests_per_minute} for name, client in settings.clients.items()
-            },
-            "keys_secret": keys.secret(GATEWAY),
-            "keys": {name: keys.value(name) for name in settings.clients},
-            "replicas": settings.proxy.replicas,
-            "cpu_request_millis": settings.proxy.cpu_request_millis,
-            "memory_mib": settings.proxy.memory_mib,
-            "connections": settings.proxy.connections,
-            "accepts_from": _callers(room),
-            "load_balancer": settings.exposure == "load-balancer",
-            "trusted_hops": settings.trusted_hops,
-            "tls_min_version": settings.tls_min_version,
-            "hsts_seconds": settings.hsts_seconds,
-            "max_body_kib": settings.max_body_kib,
+    headers = room.config.security.headers
+    args: GatewayArgs = {
+        "namespace": room.namespace,
+        "environment": room.tier,
+        "image": room.args.images["envoy"],
+        "hosts": list(settings.hosts),
+        "certificate_hosts": list(settings.hosts),
+        "tls_secret": certificate.secret,
+        "clients": {
+            name: {"requests_per_minute": client.requests_per_minute} for name, client in settings.clients.items()
         },
-        room.below(room.environment, *controller),
-    )
+        "keys_secret": keys.secret(GATEWAY),
+        "keys": {name: keys.value(name) for name in settings.clients},
+        "replicas": settings.proxy.replicas,
+        "cpu_request_millis": settings.proxy.cpu_request_millis,
+        "memory_mib": settings.proxy.memory_mib,
+        "connections": settings.proxy.connections,
+        "accepts_from": _callers(room),
+        "load_balancer": settings.exposure == "load-balancer",
+        "trusted_hops": settings.trusted_hops,
+        "tls_min_version": settings.tls_min_version,
+        "hsts_seconds": headers.hsts_seconds,
+        "max_body_kib": settings.max_body_kib,
+        "reply_headers": {
+            "X-Frame-Options": headers.frame_options,
+            "Content-Security-Policy": headers.content_security_policy,
+            "Referrer-Policy": headers.referrer_policy,
+            "Permissions-Policy": headers.permissions_policy,
+            "Cross-Origin-Resource-Policy": headers.cross_origin_resource_policy,
+        },
+    }
+    if room.config.security.cors.origins:
+        args["cors"] = _cors(room)
+    return Gateway(GATEWAY, args, room.below(room.environment, *controller))
+
+
+def _cors(room: Room) -> GatewayCors:
+    cors = room.config.security.cors
+    return {
+        "origins": list(cors.origins),
+        "methods": list(cors.methods),
+        "headers": list(cors.headers),
+        "exposed_headers": list(cors.exposed_headers),
+        "credentials": cors.credentials,
+        "max_age_seconds": cors.max_age.seconds,
+    }
 
 
 def _callers(room: Room) -> list[Party]:

@@ -44,11 +44,11 @@ class Rules:
     def __init__(self, args: MonitoringStackArgs, alerts: Sequence[Alert]) -> None:
         self._args, self._alerts = args, alerts
 
-    def run(self, directory: Path, tests: list[dict[str, Any]]) -> str:
+    def run(self, directory: Path, tests: list[dict[str, Any]], step: str = STEP) -> str:
         """What promtool says to tests of the rules; empty if all hold."""
         rules, file = directory / "rules.yml", directory / "tests.yml"
         rules.write_text(yaml.safe_dump({"groups": groups(self._args, self._alerts)}))
-        file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": STEP, "tests": tests}))
+        file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": step, "tests": tests}))
         done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
         return "" if done.returncode == 0 else done.stdout + done.stderr
 

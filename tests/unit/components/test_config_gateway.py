@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from omnibase_infra.config import load, required_images
-from omnibase_infra.config.gateway import LEAST_HSTS_SECONDS, MOST_CLIENTS, MOST_REQUESTS_PER_MINUTE
+from omnibase_infra.config.gateway import MOST_CLIENTS, MOST_REQUESTS_PER_MINUTE
 
 from tests.unit.components.test_config_rules import complaint, settings
 
@@ -53,8 +53,6 @@ def test_prod_has_a_floor_that_its_stack_file_cannot_lower() -> None:
     path, limit = "gateway.clients.partner.requests_per_minute", MOST_REQUESTS_PER_MINUTE
     assert "at most" in complaint("prod", path, gateway__clients__partner__requests_per_minute=limit + 1)
     load("prod", settings("prod", gateway__clients__partner__requests_per_minute=limit), {})
-    low = LEAST_HSTS_SECONDS - 1
-    assert "at least" in complaint("prod", "gateway.hsts_seconds", gateway__hsts_seconds=low)
 
 
 @pytest.mark.req("C5.7")

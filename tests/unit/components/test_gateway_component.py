@@ -275,3 +275,79 @@ def test_the_controllers_namespace_has_room_for_its_pods_and_all_proxies_and_no_
     assert hard["services.loadbalancers"] == hard["services.nodeports"] == "0"
     balanced = made(GatewayController, "c", samples.controller(load_balancers=1))
     assert objects(balanced, "ResourceQuota")["quota"]["spec"]["hard"]["services.loadbalancers"] == "1"
+
+
+CORS: dict[str, Any] = {"origins": ["https://app.example.test"], "methods": ["GET", "POST"]}
+
+
+@pytest.mark.req("C5.7", "V18")
+def test_pages_of_other_origins_may_call_only_where_they_are_named(gateway: Recorder) -> None:
+    assert "cors" not in objects(gateway, "SecurityPolicy")["gateway"]["spec"]
+    cors = {**CORS, "headers": ["X-API-Key"], "max_age_seconds": 600}
+    policy = objects(made(Gateway, "gateway", samples.gateway(cors=cors)), "SecurityPolicy")["gateway"]
+    assert policy["spec"]["cors"] == {
+        "allowOrigins": ["https://app.example.test"],
+        "allowMethods": ["GET", "POST"],
+        "allowHeaders": ["X-API-Key"],
+        "exposeHeaders": [],
+        "allowCredentials": False,
+        "maxAge": "600s",
+    }
+    assert "apiKeyAuth" in policy["spec"], "a page needs a key like everybody"
+    assert schemas.problems(policy) == []
+
+
+@pytest.mark.parametrize(
+    ("cors", "said"),
+    [
+        ({**CORS, "origins": []}, "cors needs at least one origin and one method; leave it out to allow none"),
+        ({**CORS, "methods": []}, "cors needs at least one origin and one method; leave it out to allow none"),
+        (
+            {**CORS, "origins": ["https://app.example.test/x"]},
+            "cors: 'https://app.example.test/x' is no origin; use scheme, host and port, "
+            "for example https://app.example.test",
+        ),
+        (
+            {**CORS, "origins": ["*"], "credentials": True},
+            "cors: credentials cannot go together with the origin '*'; name the origins",
+        ),
+        ({**CORS, "max_age_seconds": 86_401}, "cors.max_age_seconds=86401 is outside 1..86400"),
+    ],
+)
+def test_an_opening_for_pages_that_cannot_be_is_refused(cors: dict[str, Any], said: str) -> None:
+    assert gateway_problems("gateway", samples.gateway(cors=cors)) == [said]
+
+
+@pytest.mark.req("C5.4")
+def test_some_headers_of_replies_can_be_chosen_and_the_others_cannot() -> None:
+    chosen = samples.gateway(reply_headers={"X-Frame-Options": "SAMEORIGIN"})
+    policy = objects(made(Gateway, "gateway", chosen), "ClientTrafficPolicy")["gateway"]
+    late = {item["name"]: item["value"] for item in policy["spec"]["headers"]["lateResponseHeaders"]["set"]}
+    assert (late["X-Frame-Options"], late["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
+    assert late["Referrer-Policy"] == "no-referrer", "what is not chosen stays strict"
+    (said,) = gateway_problems("gateway", samples.gateway(reply_headers={"X-Content-Type-Options": "x"}))
+    assert said.startswith("reply_headers: 'X-Content-Type-Options' cannot be changed; X-Frame-Options, ")
+    (said,) = gateway_problems("gateway", samples.gateway(reply_headers={"Referrer-Policy": "a\nb"}))
+    assert said == "reply_headers: the value of 'Referrer-Policy' is empty or no plain ASCII text"
+
+
+@pytest.mark.req("C5.2")
+def test_a_route_has_limits_of_its_own_where_they_are_given() -> None:
+    assert "BackendTrafficPolicy" not in {
+        item.type.rpartition(":")[2] for item in made(Route, "notes", samples.route()).registrations()
+    }
+    found = made(Route, "notes", samples.route(limits={"operator": 30}, retries=0))
+    (policy,) = objects(found, "BackendTrafficPolicy").values()
+    assert policy["spec"]["mergeType"] == "StrategicMerge"
+    (rule,) = policy["spec"]["rateLimit"]["local"]["rules"]
+    assert rule["limit"] == {"requests": 30, "unit": "Minute"}
+    assert policy["spec"]["retry"]["numRetries"] == 0
+    assert schemas.problems(policy) == []
+
+
+def test_limits_of_a_route_are_bounded() -> None:
+    assert route_problems("notes", samples.route(limits={"operator": 0})) == [
+        "limit of client 'operator'=0 is outside 1..600000"
+    ]
+    many = {f"client-{number}": 1 for number in range(16)}
+    assert route_problems("notes", samples.route(limits=many)) == ["limits of 16 clients; at most 15 are possible"]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
+from typer.testing import CliRunner
 
 from local.errors import InputError
-from ops.config import difference, show
+from ops.cli import app
+from ops.config import Format, difference, promote, show, validate
+from ops.config.change import set_secret, set_value
 from ops.config.settings import BUILT_IN, differences, origin, settings_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,11 +42,24 @@ def test_every_setting_says_who_set_it() -> None:
 
 
 def test_a_setting_that_nobody_names_comes_from_the_model_or_from_what_is_above() -> None:
-    origins = {"a.b": "file", "a": "defaults", "c.d.e": "variable"}
+    origins = {"a.b": "file", "a": "defaults"}
     assert origin(origins, "a.b") == "file"
     assert origin(origins, "a.x") == "defaults"
-    assert origin(origins, "c.d") == "variable"
     assert origin(origins, "z") == BUILT_IN
+
+
+@pytest.mark.req("C1.2")
+@pytest.mark.parametrize("stack", ["dev", "test", "staging", "prod"])
+def test_the_place_of_every_value_of_the_file_is_the_line_that_says_it(stack: str) -> None:
+    lines = (ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8").splitlines()
+    placed = 0
+    for setting in settings_of(ROOT, stack, {}).values():
+        if setting.origin.startswith("Pulumi."):
+            _, line, column = setting.origin.split(":")
+            key = lines[int(line) - 1][int(column) - 1 :].removeprefix("omnibase-infra:").partition(":")[0]
+            assert key in setting.path.split("."), setting
+            placed += 1
+    assert placed > 10
 
 
 @pytest.mark.req("C1.9")
@@ -78,23 +96,185 @@ def test_the_table_shows_both_values_and_who_set_them(console: Console, capsys: 
 
 
 def test_show_prints_everything_with_or_without_origin(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show("prod", with_origin=True, as_json=True, console=console) == 0
+    assert show("prod", "", Format.JSON, with_origin=True, console=console) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["postgres.instances"] == {"value": 3, "origin": "prod defaults"}
-    show("prod", with_origin=False, as_json=True, console=console)
+    show("prod", "", Format.JSON, with_origin=False, console=console)
     assert json.loads(capsys.readouterr().out)["postgres.instances"] == 3
-    show("prod", with_origin=True, as_json=False, console=console)
-    assert "prod defaults" in capsys.readouterr().out
+    show("prod", "", Format.TABLE, with_origin=True, console=console)
+    assert "postgres.instances\t3\tprod defaults\n" in capsys.readouterr().out, "in a pipe: cells parted by tabs"
+
+
+def test_a_terminal_gets_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Console(highlight=False, width=120, force_terminal=True, color_system=None)
+    show("prod", "postgres.pooler", Format.TABLE, with_origin=True, console=terminal)
+    shown = capsys.readouterr().out
+    assert "│ postgres.pooler.instances" in shown
+    assert "postgres.instances" not in shown
+
+
+def test_yaml_is_what_a_stack_file_could_say_with_origins_as_comments(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show("prod", "", Format.YAML, with_origin=True, console=console)
+    text = capsys.readouterr().out
+    assert "  instances: 3  # prod defaults\n" in text
+    assert yaml.safe_load(text)["postgres"]["instances"] == 3
+
+
+def test_no_form_shows_a_secret(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
+    for form in Format:
+        show("prod", "monitoring.receiver", form, with_origin=True, console=console)
+    shown = capsys.readouterr().out
+    assert shown.count("[secret]") == len(Format)
+    assert "alerts.example.test" not in shown
+
+
+def test_a_section_that_does_not_exist_is_bad_input_with_the_nearest(console: Console) -> None:
+    with pytest.raises(InputError, match=r"at or below postgres\.poler") as refused:
+        show("prod", "postgres.poler", Format.TABLE, with_origin=False, console=console)
+    assert "did you mean 'postgres.pooler'?" in refused.value.hint
 
 
 def test_settings_that_cannot_be_used_are_named_all_at_once(monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
     monkeypatch.setenv("OMNIBASE__POSTGRES__INSTANCES", "none")
     monkeypatch.setenv("OMNIBASE__POSTGRESS", "1")
     with pytest.raises(InputError, match=r"postgres\.instances") as refused:
-        show("dev", with_origin=True, as_json=False, console=console)
+        show("dev", "", Format.TABLE, with_origin=True, console=console)
     assert "postgress" in str(refused.value)
 
 
 def test_an_unknown_stack_is_bad_input(console: Console) -> None:
     with pytest.raises(InputError, match="stack 'pord' is unknown"):
         difference("pord", "prod", as_json=False, console=console)
+    with pytest.raises(InputError, match="stack 'pord' is unknown"):
+        validate(["pord"], as_json=False, console=console)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for file in ROOT.glob("Pulumi.*.yaml"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.req("C1.3")
+def test_validate_says_all_problems_of_all_stacks_and_ends_as_bad_input(
+    checkout: Path, console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert validate([], as_json=False, console=console, root=checkout, environ={}) == 0
+    assert capsys.readouterr().out == "dev: good\nprod: good\nstaging: good\ntest: good\n"
+    file = checkout / "Pulumi.dev.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "  omnibase-infra:protect: no\n  omnibase-infra:quotas: {}\n")
+    assert validate([], as_json=True, console=console, root=checkout, environ={}) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert (report["valid"], report["stacks"]["prod"]) == (False, {"valid": True, "problems": []})
+    assert [each["path"] for each in report["stacks"]["dev"]["problems"]] == ["protect", "quotas"]
+    assert set(report["stacks"]["dev"]["problems"][0]) == {"origin", "path", "received", "allowed", "hint"}
+    assert validate(["dev"], as_json=False, console=console, root=checkout, environ={}) == 2
+    assert capsys.readouterr().out.startswith("dev: 2 problems\n  Pulumi.dev.yaml:")
+
+
+@pytest.mark.req("R4")
+def test_promoting_copies_digests_and_what_both_share_and_nothing_that_is_the_environments_own(checkout: Path) -> None:
+    staging = checkout / "Pulumi.staging.yaml"
+    text = staging.read_text(encoding="utf-8")
+    found = re.search(r"reference: (\S+/reference):\S+", text)
+    assert found
+    built = f"{found[1]}:0.2.0@sha256:{'5' * 64}".replace("registry.example.test", "registry.staging.example.test")
+    staging.write_text(text.replace(found[0], f"reference: {built}").replace("notes?limit=1", "notes?limit=2"))
+    console = Console(highlight=False, width=200)
+    assert promote("staging", "prod", write=True, as_json=False, console=console, root=checkout) == 0
+    before = settings_of(ROOT, "prod", {})
+    after = settings_of(checkout, "prod", {})
+    changed = {each.path: each.right.value for each in differences(before, after) if each.right}
+    assert changed == {
+        "images.references.reference": f"registry.example.test/omnibase/reference:0.2.0@sha256:{'5' * 64}",
+        "services.reference.rollout.probe_path": "/notes?limit=2",
+    }, "the digest, in the registry that prod pulls from"
+
+
+def test_promoting_says_why_it_does_not_copy_and_writes_only_on_demand(
+    checkout: Path, console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (checkout / "Pulumi.prod.yaml").read_bytes()
+    assert promote("staging", "prod", write=False, as_json=True, console=console, root=checkout) == 0
+    report = json.loads(capsys.readouterr().out)
+    kept = {each["path"]: each["reason"] for each in report["kept"]}
+    assert kept["cluster.context"] == "says where the environment is, or how large"
+    assert kept["gateway.hosts"] == "is an address"
+    assert kept["gateway.clients.partner.requests_per_minute"] == "is a size"
+    assert kept["secrets.entries.receipt-key.source"] == "is about secrets of this environment"
+    assert not report["written"]
+    assert (checkout / "Pulumi.prod.yaml").read_bytes() == text
+    assert not {each["path"] for each in report["changes"]} & set(kept)
+
+
+def test_nothing_is_promoted_downwards_or_into_what_would_not_work(checkout: Path, console: Console) -> None:
+    with pytest.raises(InputError, match=r"prod \(prod\) cannot be promoted into staging"):
+        promote("prod", "staging", write=True, as_json=False, console=console, root=checkout)
+    staging, prod = checkout / "Pulumi.staging.yaml", checkout / "Pulumi.prod.yaml"
+    staging.write_text(
+        staging.read_text("utf-8").replace("path: /notes\n", "path: /notes\n        service: reference\n")
+    )
+    before = prod.read_bytes()
+    with pytest.raises(InputError, match="must occur once"):
+        promote("staging", "prod", write=True, as_json=False, console=console, root=checkout)
+    assert prod.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("postgres.storage_gib", "7", "    storage_gib: 7\n"),
+        ("protect", "true", "  omnibase-infra:protect: true\n"),
+        ("services.reference.log_level", "ERROR", "      log_level: ERROR\n"),
+        ("messaging.topics.0.publishers", "[reference, other]", "        publishers: [reference, other]\n"),
+        ("gateway.routes.notes.path", '"/010"', "        path: /010\n"),
+    ],
+)
+def test_a_setting_is_written_where_it_belongs_and_all_else_stays(
+    checkout: Path, path: str, value: str, line: str
+) -> None:
+    file = checkout / "Pulumi.dev.yaml"
+    before = file.read_text(encoding="utf-8")
+    extra = {"OMNIBASE__MESSAGING__CLIENTS": "[other]"} if "topics" in path else {}
+    set_value(checkout, "dev", path, value, extra)
+    after = file.read_text(encoding="utf-8")
+    assert line in after
+    assert len(set(after.splitlines()) - set(before.splitlines())) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("postgres.storage_gib", "much", "should be a valid integer"),
+        ("postgres.storage_gib", "010", "is octal"),
+        ("postgres.storage_gibs", "7", "is an unknown key"),
+        ("postgres.storage_gib", "{", "cannot be read"),
+        ("postgres..storage_gib", "7", "is no key path"),
+        ("messaging.topics.4.name", "x", "no entry of a list of 1"),
+        ("protect.really", "true", "should be a valid boolean"),
+        ("environment.name", "dev", "single value"),
+        ("monitoring.receiver.secret_url", "https://hooks.chat.com/hunter2", "is plain text"),
+    ],
+)
+def test_a_value_that_cannot_be_never_gets_into_the_file(checkout: Path, path: str, value: str, complaint: str) -> None:
+    file = checkout / "Pulumi.dev.yaml"
+    before = file.read_bytes()
+    with pytest.raises(InputError, match=complaint) as refused:
+        set_value(checkout, "dev", path, value, {})
+    assert file.read_bytes() == before
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_is_never_taken_from_the_command_line() -> None:
+    result = CliRunner().invoke(app, ["config", "set", "monitoring.receiver.secret_url", "hunter2", "--secret"])
+    assert isinstance(result.exception, InputError)
+    assert "history" in str(result.exception)
+    assert "hunter2" not in str(result.exception)
+
+
+def test_an_empty_secret_is_refused_before_the_engine_is_asked(checkout: Path) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        set_secret(checkout, "dev", "monitoring.receiver.secret_url", " \n", {})

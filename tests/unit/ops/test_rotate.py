@@ -47,7 +47,7 @@ def test_one_number_changes_and_everything_else_stays(before: str, after: str) -
 
 def test_a_form_that_cannot_be_changed_safely_is_refused_with_what_to_write_by_hand() -> None:
     with pytest.raises(InputError) as caught:
-        with_value("config: {a: &x 1, omnibase-infra:certificates: {validity_days: 3}, b: *x}\n", PATH, 5)
+        with_value("config: {a: &x {validity_days: 3}, omnibase-infra:certificates: *x}\n", PATH, 5)
     assert "set config.omnibase-infra:certificates.generation to 5 by hand" in str(caught.value.hint)
 
 

@@ -1,0 +1,247 @@
+"""Objectives, backups and ages of credentials: each rule alone with its words."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from omnibase_infra.config import backup, load, rotation
+from omnibase_infra.config.objectives import Objective
+
+from tests.unit.components.test_config_rules import complaint, settings
+
+TODAY = datetime.date(2026, 12, 24)
+TARGET = {"bucket": "s3://omnibase-backups/prod"}
+
+
+@pytest.fixture(autouse=True)
+def day(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (backup, rotation):
+        monkeypatch.setattr(module, "today", lambda: TODAY)
+
+
+def problem(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- values of a stack file
+    return complaint(stack, path, **changes).removeprefix(f"Pulumi.{stack}.yaml: {path} = ")
+
+
+@pytest.mark.req("P19", "V14", "V20", "C5.5", "R13")
+@pytest.mark.parametrize(
+    ("stack", "path", "changes", "said"),
+    [
+        (
+            "prod",
+            "backup.enabled",
+            {"backup__enabled": False},
+            "false: must be true in prod; what is lost with the cluster would be lost for ever",
+        ),
+        (
+            "prod",
+            "backup.target",
+            {"backup__target": None},
+            "nothing: is required; name a bucket outside of the cluster: backup.target.bucket",
+        ),
+        (
+            "prod",
+            "backup.wal_retention",
+            {"backup__wal_retention": "31d"},
+            "31d: may be at most retention = 30d; without a full backup before it the log restores nothing",
+        ),
+        (
+            "prod",
+            "backup.target.endpoint",
+            {"backup__target__endpoint": "https://minio.storage.svc"},
+            "https://minio.storage.svc: must be outside of the cluster; "
+            "a backup that is lost together with the cluster is none",
+        ),
+        (
+            "dev",
+            "backup.target.endpoint",
+            {"backup__target": {**TARGET, "endpoint": "http://store.example.test"}},
+            "http://store.example.test: must be https; backups hold all data",
+        ),
+        (
+            "dev",
+            "backup.target.credentials",
+            {"backup__target": {**TARGET, "credentials": "receipt-keys"}},
+            "receipt-keys: is not among secrets.entries; did you mean 'receipt-key'?",
+        ),
+        (
+            "dev",
+            "backup.restored_on",
+            {"backup__restored_on": "2026-12-25"},
+            "2026-12-25: must not be after today, 2026-12-24; write the day of the last proof",
+        ),
+        (
+            "prod",
+            "backup.restored_on",
+            {"backup__restored_on": "2026-09-24"},
+            "2026-09-24: is 91 days ago, more than restore_every = 90d; restore into a new cluster, then write the day",
+        ),
+        (
+            "staging",
+            "rotation.enabled",
+            {"rotation__enabled": False},
+            "false: must be true in staging; a credential that nobody looks at becomes as old as the stack",
+        ),
+        (
+            "prod",
+            "rotation.since",
+            {"rotation__since": None},
+            "nothing: is required: without it nobody knows how old credentials are; "
+            "write the day of the first deployment, for example 2026-11-26",
+        ),
+        (
+            "prod",
+            "rotation.made.secrets.receipt-key",
+            {"rotation__made__secrets": {"receipt-key": "2026-12-25"}},
+            "2026-12-25: must not be after today, 2026-12-24; write the day on which it was made",
+        ),
+        (
+            "prod",
+            "rotation.made.secrets.receipt-kei",
+            {"rotation__made__secrets": {"receipt-kei": "2026-12-01"}},
+            "receipt-kei: is not among secrets.entries; did you mean 'receipt-key'?",
+        ),
+        (
+            "prod",
+            "rotation.made.clients.partners",
+            {"rotation__made__clients": {"partners": "2026-12-01"}},
+            "partners: is not among gateway.clients; did you mean 'partner'?",
+        ),
+        (
+            "prod",
+            "objectives.availability",
+            {"objectives__availability": "100%"},
+            "100%: must be below 100%; what may never fail has no budget; say how often it may",
+        ),
+        (
+            "prod",
+            "objectives.targets.notes.latency_share",
+            {"objectives__targets__notes__latency_share": "93%"},
+            "93%: must be above 93.1% with a window of 30d; "
+            "the alert would wait for more failures than there are requests",
+        ),
+        (
+            "prod",
+            "objectives.targets.notes.service",
+            {"objectives__targets__notes__service": "referense"},
+            "referense: is not a service of this stack; did you mean 'reference'?",
+        ),
+        (
+            "dev",
+            "objectives.targets.notes.service",
+            {
+                "objectives__targets": {"notes": {"service": "worker"}},
+                "services__worker": {"image": "reference", "health": {"command": ["/bin/true"]}},
+            },
+            "worker: serves no metrics, so nobody counts its requests; set services.worker.metrics",
+        ),
+        (
+            "prod",
+            "objectives.targets.other.service",
+            {"objectives__targets__other": {"service": "reference"}},
+            "reference: has an objective already: 'notes'; keep one",
+        ),
+        (
+            "dev",
+            "objectives.targets",
+            {
+                "objectives__targets": {"notes": {"service": "reference"}},
+                "monitoring__enabled": False,
+                "services__reference__rollout__enabled": False,
+            },
+            "1 objectives: need monitoring, which counts; set monitoring.enabled to true, or remove the objectives",
+        ),
+    ],
+)
+def test_a_promise_that_nobody_could_keep_is_refused_in_words(
+    stack: str, path: str, changes: dict[str, Any], said: str
+) -> None:
+    assert problem(stack, path, **changes) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "said"),
+    [
+        ("backup.schedule", {"backup__schedule": "15 * * *"}, "must be five cron fields"),
+        ("backup.schedule", {"backup__schedule": "60 * * * *"}, "must be five cron fields"),
+        ("backup.retention", {"backup__retention": "12h"}, "must be from 1d to 3650d"),
+        ("backup.wal_retention", {"backup__wal_retention": "59m"}, "must be from 1h to 365d"),
+        (
+            "backup.target.bucket",
+            {"backup__target": {"bucket": "backups"}},
+            "must be a bucket with or without a prefix",
+        ),
+        ("backup.restored_on", {"backup__restored_on": "24.12.2026"}, "must be a date such as 2027-05-31"),
+        ("rotation.since", {"rotation__since": "2026-02-30"}, "must be a date such as 2027-05-31"),
+        ("rotation.ages.secrets", {"rotation__ages__secrets": "12h"}, "must be from 1d to 730d"),
+        ("objectives.window", {"objectives__window": "6d"}, "must be from 7d to 90d"),
+        ("objectives.availability", {"objectives__availability": "99.9"}, "must be a share from 0% to 100%"),
+        ("objectives.latency_ms", {"objectives__latency_ms": 200}, "must be one of 5, 10, 25, 50, 100, 250, 500, 1000"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_at_its_field(path: str, changes: dict[str, Any], said: str) -> None:
+    assert said in problem("prod", path, **changes)
+
+
+@pytest.mark.req("P19")
+def test_the_last_good_day_of_a_restore_is_accepted() -> None:
+    load("prod", settings("prod", backup__restored_on="2026-09-25"), {})
+    load("dev", settings("dev", backup__restored_on="2020-01-01"), {})
+
+
+def test_a_key_of_the_backups_store_needs_no_service_that_gets_it() -> None:
+    changes = {
+        "secrets__entries__store-key": {"source": "generated"},
+        "backup__target": {**TARGET, "credentials": "store-key"},
+    }
+    load("prod", settings("prod", **changes), {})
+    del changes["backup__target"]
+    assert "is given to no service" in complaint("prod", "secrets.entries.store-key", **changes)
+
+
+@pytest.mark.req("C5.5")
+def test_every_credential_that_is_rotated_here_has_a_day() -> None:
+    made = {"secrets": {"receipt-key": "2026-12-01"}, "clients": {}, "database": "2026-12-02"}
+    config = load("prod", settings("prod", rotation__since="2026-11-26", rotation__made=made), {}).config
+    due = rotation.due_times(config.rotation, config.secrets, config.gateway, config.messaging)
+    days = {name: datetime.datetime.fromtimestamp(time, tz=datetime.UTC).date() for name, time in due.items()}
+    assert days == {
+        "secrets.entries.receipt-key": datetime.date(2027, 3, 1),
+        "gateway.clients.partner": datetime.date(2027, 2, 24),
+        "postgres.password_generation": datetime.date(2027, 3, 2),
+        "messaging.credential_generation": datetime.date(2027, 2, 24),
+    }
+
+
+def test_what_a_store_rotates_is_not_watched_here() -> None:
+    changes: dict[str, Any] = {
+        "secrets__entries__receipt-key": {"source": "external", "remote_key": "receipts"},
+        "secrets__store": {"name": "vault"},
+    }
+    config = load("prod", settings("prod", **changes), {}).config
+    due = rotation.due_times(config.rotation, config.secrets, config.gateway, config.messaging)
+    assert "secrets.entries.receipt-key" not in due
+    text = problem(
+        "prod",
+        "rotation.made.secrets.receipt-key",
+        rotation__made__secrets={"receipt-key": "2026-12-01"},
+        **changes,
+    )
+    assert text == "receipt-key: is external: its store rotates it; remove it"
+
+
+def test_dev_watches_no_ages() -> None:
+    config = load("dev", settings("dev"), {}).config
+    assert rotation.due_times(config.rotation, config.secrets, config.gateway, config.messaging) == {}
+
+
+def test_an_objective_says_only_what_differs() -> None:
+    targets = {"notes": {"service": "reference", "latency_ms": 250, "availability": "99.95%"}}
+    objectives = load("prod", settings("prod", objectives__targets=targets), {}).config.objectives
+    assert objectives.effective() == [
+        Objective(service="reference", availability=0.9995, latency_ms=250, latency_share=0.95)
+    ]
+    assert objectives.fastest_burn == pytest.approx(14.4)
+    assert not load("dev", settings("dev"), {}).config.objectives.enabled
