@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from omnibase_infra.program import main, save_time
+from omnibase_infra.program import run
 
-save_time()
-main(Path(__file__).resolve().parent)
+run(Path(__file__).resolve().parent)

@@ -32,13 +32,25 @@ _GIBIBYTE = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes of everything that the node runs."""
+
+    proportional: int
+    """Shared pages counted once."""
+    resident: int
+    """Shared pages counted for each process."""
+    pods: int = 0
+    """The pods' part of `proportional`; 0 where no stack runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What one run measured; None was not measured. Times in seconds, memory in bytes (proportional, resident)."""
+    """What one run measured; None was not measured. Times in seconds."""
 
     up_unchanged: float | None = None
     preview: float | None = None
-    node_alone: tuple[int, int] | None = None
-    with_dev: tuple[int, int] | None = None
+    node_alone: Memory | None = None
+    with_dev: Memory | None = None
     make_test: float | None = None
     up_warm: float | None = None
     up_cold: float | None = None
@@ -132,13 +144,13 @@ def header() -> str:
     return f"| {' | '.join(headings)} |\n|{rule}|\n| {' | '.join(targets)} |"
 
 
-def cell(value: float | tuple[int, int] | None) -> str:
-    """A figure for people: seconds, or GiB as proportional and, in brackets, resident size."""
+def cell(value: float | Memory | None) -> str:
+    """A figure for people: seconds, or GiB as proportional and, in brackets, resident size, and the pods' part."""
     if value is None:
         return "-"
-    if isinstance(value, tuple):
-        proportional, resident = value
-        return f"{proportional / _GIBIBYTE:.2f} GiB ({resident / _GIBIBYTE:.2f})"
+    if isinstance(value, Memory):
+        pods = f", pods {value.pods / _GIBIBYTE:.2f}" if value.pods else ""
+        return f"{value.proportional / _GIBIBYTE:.2f} GiB ({value.resident / _GIBIBYTE:.2f}){pods}"
     return f"{value:.1f} s"
 
 
@@ -197,7 +209,6 @@ def _cold_up() -> float:
             "OMNIBASE_CACHE": f"{directory}/cache",
             "GOCACHE": f"{directory}/go-build",
             "GOMODCACHE": f"{directory}/go-mod",
-            "GOFLAGS": "-modcacherw",  # else the temporary directory could not be deleted
         }
         _run("make", "down")
         _run("make", "clean")
@@ -208,15 +219,23 @@ def _cold_up() -> float:
             _run("make", "clean", extra=empty)
 
 
-def _memory() -> tuple[int, int]:
-    """Proportional and resident bytes of everything that the local node runs, pods included."""
+def _memory() -> Memory:
+    """Memory of everything that the local node runs, pods included.
+
+    Raises:
+        BenchError: the node is not healthy, so that its memory would mean nothing.
+    """
     answer = subprocess.run(
         [sys.executable, "-m", "local", "status", "--json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if not answer.stdout.startswith("{"):
-        raise BenchError(f"`make status` gave no figures: {answer.stderr.strip()}")
-    document = json.loads(answer.stdout)
-    return int(document["proportional_bytes"]), int(document["resident_bytes"])
+    if answer.returncode != 0:
+        raise BenchError(f"the node is not healthy, `make status` says why: {(answer.stderr or answer.stdout).strip()}")
+    found = json.loads(answer.stdout)
+    return Memory(
+        proportional=int(found["proportional_bytes"]),
+        resident=int(found["resident_bytes"]),
+        pods=int(found["pods_proportional_bytes"]),
+    )
 
 
 def _commit() -> str:

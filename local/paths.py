@@ -75,6 +75,11 @@ class Paths:
         return self.cache / "vendor"
 
     @property
+    def compiled(self) -> Path:
+        """Python's compiled modules, where it may not write them beside their sources."""
+        return self.cache / "pycache"
+
+    @property
     def step_logs(self) -> Path:
         """One log per build step."""
         return self.cache / "logs"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from local.engine import Engine
-from local.node import NodeStatus
-from local.node.pki import RENEW_BEFORE
 from local.paths import Paths
 from local.progress import Progress
 from local.stack import Stack
+
+if TYPE_CHECKING:
+    from local.node import NodeStatus
 
 _MEBIBYTE = 1 << 20
 
@@ -101,6 +102,8 @@ def print_status(console: Console, paths: Paths, found: NodeStatus) -> None:
 
 def certificate_lines(certificates: Mapping[str, str], now: datetime) -> list[str]:
     """When the registry's certificate ends, and the first to end of the node's others; marked when it is near."""
+    from local.node.pki import RENEW_BEFORE  # noqa: PLC0415  # cryptography with it, for which no other command waits
+
     others = [name for name in certificates if name != "registry"]
     first = min(others, key=lambda name: certificates[name], default="")
     lines = []

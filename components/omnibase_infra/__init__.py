@@ -52,10 +52,19 @@ if TYPE_CHECKING:
     from omnibase_infra.secrets import SecretConsumer, SecretEntry, SecretSet, SecretSetArgs, SecretStore
     from omnibase_infra.vendor import VendorManifest, VendorManifestArgs
     from omnibase_infra.waiver import Waiver
-    from omnibase_infra.workload import ConfigMount, HardenedWorkload, HardenedWorkloadArgs, SecretMount
+    from omnibase_infra.workload import (
+        Call,
+        ConfigMount,
+        HardenedWorkload,
+        HardenedWorkloadArgs,
+        Probe,
+        SecretMount,
+        Volume,
+    )
 
 _HOMES = {
     "ArgsError": "errors",
+    "Call": "workload",
     "CertificateAuthority": "certificates",
     "CertificateAuthorityArgs": "certificates",
     "ConfigMount": "workload",
@@ -94,6 +103,7 @@ _HOMES = {
     "PostgresClusterArgs": "postgres",
     "PostgresOperator": "postgres",
     "PostgresOperatorArgs": "postgres",
+    "Probe": "workload",
     "Publish": "container",
     "Rollout": "rollout",
     "RolloutArgs": "rollout",
@@ -114,11 +124,13 @@ _HOMES = {
     "TopicArgs": "messaging",
     "VendorManifest": "vendor",
     "VendorManifestArgs": "vendor",
+    "Volume": "workload",
     "Waiver": "waiver",
 }
 
 __all__ = [
     "ArgsError",
+    "Call",
     "CertificateAuthority",
     "CertificateAuthorityArgs",
     "ConfigMount",
@@ -155,6 +167,7 @@ __all__ = [
     "PostgresClusterArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
+    "Probe",
     "Publish",
     "Rollout",
     "RolloutArgs",
@@ -175,6 +188,7 @@ __all__ = [
     "TrustBundleArgs",
     "VendorManifest",
     "VendorManifestArgs",
+    "Volume",
     "Waiver",
     "WorkloadExporter",
     "WorkloadExporterArgs",

@@ -44,6 +44,15 @@ def content_digest(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:_DIGEST]
 
 
+def content_name(*parts: str, digest: str) -> str:
+    """Name of an object whose content never changes: another content has another digest, and so is another object.
+
+    Raises:
+        ValueError: see `dns_label`.
+    """
+    return f"{dns_label(*parts, limit=DNS_LABEL - _DIGEST - 1)}-{digest}"
+
+
 def stack_namespace(stack: str) -> str:
     """Namespace of a stack. Stacks share clusters, so every name derives from the stack's."""
     return dns_label(PART_OF, re.sub(r"[^a-z0-9]+", "-", stack.lower()).strip("-"))

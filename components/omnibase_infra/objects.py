@@ -99,14 +99,25 @@ def child(
     protect: bool | None = None,
     retain_on_delete: bool | None = None,
     name_follows_content: bool = False,
+    named_before: str | None = None,
 ) -> KubernetesObject:
-    """Register an object below a component; see KubernetesObject."""
+    """Register an object below a component; see KubernetesObject.
+
+    Args:
+        parent: the component.
+        name: of the resource.
+        manifest: the object.
+        depends_on, ignore_changes, protect, retain_on_delete: the engine's options.
+        name_follows_content: see KubernetesObject.
+        named_before: name of the resource in an earlier version of the component.
+    """
     opts = pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(depends_on),
         ignore_changes=list(ignore_changes),
         protect=protect,
         retain_on_delete=retain_on_delete,
+        aliases=[pulumi.Alias(name=named_before)] if named_before else None,
     )
     return KubernetesObject(name, manifest, opts, name_follows_content=name_follows_content)
 

@@ -1,11 +1,12 @@
-"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls it."""
+"""The project's program: from the engine's configuration to a Platform. `__main__.py` only calls `run`."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import resource as registering
+from pulumi.runtime import stack as running
 from pulumi.runtime.proto import source_pb2
 
 from omnibase_infra.config import (
@@ -23,6 +25,7 @@ from omnibase_infra.config import (
     engine_values,
     load,
     lock_exists,
+    read_catalogue,
     read_stack_file,
     required_images,
     resolve_images,
@@ -43,6 +46,17 @@ DEBUG_VARIABLE = "OMNIBASE_SDK_DEBUG"
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
 
+def run(root: Path) -> None:
+    """`main` for the process that the engine started, and nothing in it that nobody needs.
+
+    Args:
+        root: the project's directory.
+    """
+    save_time()
+    pulumi.run(begin_requests)
+    main(root)
+
+
 def save_time(environ: Mapping[str, str] = os.environ) -> None:
     """Leave out what the SDK does for nobody. Call it before `main`, in a process that runs this program alone.
 
@@ -50,16 +64,30 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
       Python does by default, finds none: 0.8 of 3.9 seconds of CPU time with 355 resources.
     - The SDK tells the engine five times for each resource what it is about to do, and waits for each answer, before
       the engine drops the message.
+    - The SDK waits for the first of all values that are still to come, again and again: with a thousand values, a
+      million looks. 4.1 of 7.6 seconds of CPU time with 1075 resources. Waiting for all of them, or for the first that
+      fails, is the same in the end.
     - The SDK sends the whole stack of calls with each resource. The engine keeps it in the state, a tenth of its bytes,
       with paths of this machine, and writes the state anew for each resource whose lines have moved.
 
     Args:
-        environ: with OMNIBASE_SDK_DEBUG, the last two stay.
+        environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    vars(running)["asyncio"] = _Patient()
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
+
+
+async def begin_requests() -> None:
+    """Let the registrations of a finished program begin, before the SDK waits for them.
+
+    The SDK waits for requests under way, one after the other. Where none is, as at the end of a program that waited for
+    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with 400
+    resources 0.7 of 3.4 seconds of CPU time.
+    """
+    await asyncio.sleep(0)
 
 
 def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -92,7 +120,8 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     imported = _imported()
     path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
     file = read_stack_file(path, stack) if path.exists() else None
-    loaded: Loaded = load(stack, engine_values(_engine_config()), environ, _secret_keys(), imported, file=file)
+    values, catalogue = engine_values(_engine_config()), read_catalogue(root, stack)
+    loaded: Loaded = load(stack, values, environ, _secret_keys(), imported, file=file, catalogue=catalogue)
     config = loaded.config
     return PlatformArgs(
         stack=stack,
@@ -155,6 +184,21 @@ def _vendor(environ: Mapping[str, str]) -> Path:
     if not place:
         raise FileNotFoundError(f"{VENDOR_VARIABLE} is not set; use `make up` or `make preview`, which set it")
     return Path(place)
+
+
+class _Patient:
+    """asyncio for the one module of the SDK that waits for values."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def wait(
+        tasks: Iterable[asyncio.Task[Any]], *, return_when: str
+    ) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
+        """All of them, or the first that fails; the SDK asks for the first that ends."""
+        patient = asyncio.FIRST_EXCEPTION if return_when == asyncio.FIRST_COMPLETED else return_when
+        return await asyncio.wait(tasks, return_when=patient)
 
 
 def _drop(

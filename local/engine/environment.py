@@ -50,9 +50,19 @@ def environment(paths: Paths, env: Mapping[str, str] = os.environ) -> dict[str, 
         "OMNIBASE_VENDOR_DIR": str(paths.vendor),
     }
     result.setdefault("GOGC", _GARBAGE_PERCENT)
+    _keep_compiled(result, paths)
     if _PASSPHRASE not in env:  # the empty passphrase counts as given
         result[_PASSPHRASE_FILE] = str(_passphrase_file(paths, env))
     return result
+
+
+def _keep_compiled(variables: dict[str, str], paths: Paths) -> None:
+    """Where Python must write nothing beside sources, let it keep what it compiled in the cache.
+
+    Otherwise program, policies and stand-ins are compiled in each run. What the caller says of the place itself wins.
+    """
+    if variables.get("PYTHONDONTWRITEBYTECODE") and not variables.get("PYTHONPYCACHEPREFIX"):
+        variables.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=str(paths.compiled))
 
 
 def _without_log(home: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.engine.environment import environment
+from local.engine.history import prune
 from local.engine.installation import installation
 from local.engine.locks import MARK, end_orphans, stack_locks
 from local.engine.pending import has_pending, repair
@@ -76,13 +77,13 @@ class Engine:
         self.select_or_create()
         self.recover()
         self._announce()
-        return self._program("up", "--yes", "--skip-preview", *self._policies(), *arguments)
+        return self._update("up", *self._policies(), *arguments)
 
     def refresh(self, *arguments: str) -> int:
         """Record what is really there and show what drifted. Returns as `up` does, 7 for `--expect-no-changes`."""
         self.select_or_create()
         self.recover()
-        return self._program("refresh", "--yes", "--skip-preview", *arguments)
+        return self._update("refresh", *arguments)
 
     def destroy(self, *arguments: str) -> int:
         """Delete everything of the stack; the stack itself, empty, stays. Returns as `up` does.
@@ -94,7 +95,7 @@ class Engine:
         if not self.exists():
             return 0
         self.recover()
-        return self._program("destroy", "--yes", "--skip-preview", *arguments, PULUMI_SKIP_CHECKPOINTS="true")
+        return self._update("destroy", *arguments, PULUMI_SKIP_CHECKPOINTS="true")
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secret ones in plain text; empty before the first `up`."""
@@ -226,7 +227,7 @@ class Engine:
             return
         self._say(f"looking for {len(targets)} objects whose creation was cut short")
         arguments = [word for urn in targets for word in ("--target", urn)]
-        if self._program("refresh", "--yes", "--skip-preview", *arguments) != 0:
+        if self._update("refresh", *arguments) != 0:
             raise LocalError(
                 f"stack {self.stack!r}: the objects of a killed engine could not be looked for",
                 hint="the engine's message is above; mend its cause, then the next run looks for them again",
@@ -252,6 +253,16 @@ class Engine:
     def _policies(self) -> list[str]:
         packs = [word for pack in self.policy_packs for word in ("--policy-pack", str(pack))]
         return packs + [word for file in self.policy_configs for word in ("--policy-pack-config", str(file))]
+
+    def _update(self, command: str, *arguments: str, **variables: str) -> int:
+        """Run a command that changes the stack, then remove old traces of such commands, whatever came of it."""
+        try:
+            return self._program(command, "--yes", "--skip-preview", *arguments, **variables)
+        finally:
+            try:
+                prune(self.paths, self.project, self.stack)
+            except OSError as error:  # what the command did counts, and the next one tries again
+                self._say(f"records of old updates could not be removed: {error}")
 
     def _program(self, command: str, *arguments: str, **variables: str) -> int:
         """Run a command that may run the program, in the checkout and with the engine's copy of the stack file."""

@@ -5,8 +5,9 @@ Names are loaded when first asked for: the supervisor imports this package too, 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from local import lazy
 
 if TYPE_CHECKING:
     from local.node.build import build_steps
@@ -18,18 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkPlan", "Node", "NodeStatus", "ProcessSpec", "Ready", "build_steps", "check_place"]
 
-_HOMES = {
-    "NetworkPlan": "network",
-    "Node": "node",
-    "NodeStatus": "status",
-    "ProcessSpec": "process",
-    "Ready": "process",
-    "build_steps": "build",
-    "check_place": "preflight",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(f"local.node.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'local.node' has no attribute {name!r}")
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "NetworkPlan": "network",
+        "Node": "node",
+        "NodeStatus": "status",
+        "ProcessSpec": "process",
+        "Ready": "process",
+        "build_steps": "build",
+        "check_place": "preflight",
+    },
+)

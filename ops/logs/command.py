@@ -41,15 +41,11 @@ def logs(stack_name: str, identity: str, services: tuple[str, ...], since: str, 
     paths = stacks.paths_of(ROOT, stack_name)
     client = cluster_client(paths, stacks.load(ROOT, stack_name))
     ask = _asker(client, stack_name)
-    lines = ask(asked)
-    if as_json and not follow:
-        print(json.dumps(lines, indent=2, sort_keys=True))
+    if follow:
+        lines = _follow(ask, asked, _writer(as_json=as_json))
     else:
-        write = _writer(as_json=as_json)
-        for line in lines:
-            write(line)
-        if follow:
-            lines = _follow(ask, asked, lines, write)
+        lines = ask(asked)
+        _print(lines, as_json=as_json)
     if not lines and not as_json:
         print(f"no line of the last {since} fits")
     return 0 if lines else 1
@@ -75,6 +71,15 @@ def _asker(client: Client, stack_name: str) -> Callable[[Question], list[Line]]:
     return ask
 
 
+def _print(lines: list[Line], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(lines, indent=2, sort_keys=True))
+        return
+    write = _writer(as_json=False)
+    for line in lines:
+        write(line)
+
+
 def _writer(*, as_json: bool) -> Callable[[Line], None]:
     """Print a line at once, also into a pipe: as an object of its own, or for people."""
 
@@ -84,21 +89,17 @@ def _writer(*, as_json: bool) -> Callable[[Line], None]:
     return write
 
 
-def _follow(
-    ask: Callable[[Question], list[Line]], asked: Question, seen: list[Line], write: Callable[[Line], None]
-) -> list[Line]:
-    """Print what arrives until Ctrl-C; returns everything that was printed."""
-    found = list(seen)
-    known = {json.dumps(line, sort_keys=True) for line in seen}
+def _follow(ask: Callable[[Question], list[Line]], asked: Question, write: Callable[[Line], None]) -> list[Line]:
+    """Print what there is and what arrives, until Ctrl-C, whenever it comes; returns everything that was found."""
+    found: dict[str, Line] = {}
     recent = Question(identity=asked.identity, services=asked.services, seconds=_OVERLAP)
     try:
         while True:
-            time.sleep(_PAUSE)
-            for line in ask(recent):
+            for line in ask(recent if found else asked):
                 key = json.dumps(line, sort_keys=True)
-                if key not in known:
-                    known.add(key)
-                    found.append(line)
+                if key not in found:
+                    found[key] = line
                     write(line)
+            time.sleep(_PAUSE)
     except KeyboardInterrupt:
-        return found
+        return list(found.values())

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from services.reference import __version__, notes
 from services.reference.database import Database, UnavailableError
+from services.reference.documents import Documents
 from services.reference.faults import Faults
 from services.reference.messages import Messages
 from services.reference.metrics import Metrics
@@ -32,7 +33,12 @@ NoteId = Annotated[int, Path(ge=1, le=_BIGGEST_ID)]
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; its connections are opened on demand and closed when the server stops."""
+    """The application; its connections are opened on demand and closed when the server stops.
+
+    Raises:
+        DocumentError: see Documents.
+    """
+    documents = Documents(settings)
     metrics = Metrics()
     database = Database(settings, metrics)
     messages = Messages(settings, database, metrics)
@@ -57,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Observe, metrics=metrics)  # outermost: it counts the faults too
     app.add_exception_handler(UnavailableError, _unavailable)
     _add_probes(app, database, messages, metrics)
+    _add_settings(app, documents)
     _add_notes(app, database, messages, Receipts(settings.receipt_key_file))
     return app
 
@@ -77,6 +84,13 @@ def _add_probes(app: FastAPI, database: Database, messages: Messages, metrics: M
     async def show_metrics() -> Response:
         database.observe_pools()
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_settings(app: FastAPI, documents: Documents) -> None:
+    @app.get("/settings")
+    async def shown() -> dict[str, Any]:
+        """What this process was told by the platform. No secrets are in it; no route of the gateway leads here."""
+        return documents.shown
 
 
 def _add_notes(app: FastAPI, database: Database, messages: Messages, receipts: Receipts) -> None:

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     """Faults on purpose: how much longer every request takes; not in staging and prod."""
     receipt_key_file: Path | None = None
     """Mounted secret, read at the start; without it notes carry no receipts."""
+    settings_file: Path | None = None
+    """`settings.json` of the platform, see documents.py; without it `GET /settings` shows nothing."""
+    mcp_file: Path | None = None
+    """`mcp.json`: the MCP endpoints."""
+    responders_file: Path | None = None
+    """`responders.json`: the responder chain."""
     shutdown_seconds: int = Field(default=20, ge=1, le=90)
     """How long running requests may take after SIGTERM."""
 

@@ -17,7 +17,7 @@ def prometheus(kubectl: Kubectl, path: str) -> Any:  # noqa: ANN401 -- a JSON va
     """Prometheus' answer to a path of its API; empty while it does not answer."""
     raw = f"/api/v1/namespaces/{SPACE}/pods/prometheus-main-0:9090/proxy/api/v1/{path}"
     answer = kubectl("get", "--raw", raw, check=False)
-    return json.loads(answer)["data"] if answer.startswith("{") else {}
+    return json.loads(answer).get("data", {}) if answer.startswith("{") else {}
 
 
 def query(kubectl: Kubectl, expression: str) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ class Doors:
             inbox_prefix=f"_INBOX.{client}",
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
-            connect_timeout=5,
+            connect_timeout=20,
             error_cb=_silent,
         )
         return connection
@@ -127,7 +127,7 @@ class Doors:
         async def doing() -> Any:  # noqa: ANN401 -- whatever the work returns
             connection = await self.connect("stream-controller", servers)
             try:
-                return await asyncio.wait_for(work(connection), 60)
+                return await asyncio.wait_for(work(connection), 180)
             finally:
                 await connection.close()
 
@@ -152,7 +152,7 @@ def _door(paths: Paths, number: int) -> Iterator[int]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert select.select([process.stdout], [], [], 30)[0], "kubectl port-forward says nothing"
+            assert select.select([process.stdout], [], [], 90)[0], "kubectl port-forward says nothing"
             found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
             assert found, "kubectl port-forward named no port"
             yield int(found[1])
@@ -160,7 +160,7 @@ def _door(paths: Paths, number: int) -> Iterator[int]:
             process.terminate()
 
 
-async def publish(connection: Client, key: str, seconds: float = 60) -> float:
+async def publish(connection: Client, key: str, seconds: float = 180) -> float:
     """Publish until the bus has acknowledged; under its id the bus keeps one copy. Returns when that was."""
     streams = connection.jetstream(timeout=2)
     started = time.monotonic()

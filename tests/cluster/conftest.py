@@ -20,10 +20,14 @@ from local.progress import Progress
 from local.stack import paths_of
 from local.steps import run_steps
 from tests.cluster import failure_report, lanes
+from tests.cluster.kubernetes_plugin_kit import cluster, control_plane, stack
 from tests.cluster.node_kit import Kubectl, kubectl_of, wait_for
 from tests.cluster.platform_kit import STACK, Service, local, silent_engine
+from tests.cluster.postgres_kit import external_database
 
-__all__ = ["Kubectl"]  # for the tests' signatures
+# Kubectl is for the tests' signatures. Fixtures of the kits are imported here and nowhere else: a test file that
+# imported one would get a control plane or a database server of its own, and keep it until the end of all tests.
+__all__ = ["Kubectl", "cluster", "control_plane", "external_database", "stack"]
 _NODES, _SHOWN = pytest.StashKey[dict[str, Paths]](), pytest.StashKey[list[str]]()
 _MOST_SHOWN = 5
 
@@ -57,6 +61,15 @@ def pytest_runtest_makereport(
         shown.append(item.nodeid)
         report.sections += failure_report.sections(stash.get(_NODES, {}).get(lanes.lane_of(item.path.stem)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long each lane worked: the longer one decides how long all tests take."""
+    reports = [
+        each for found in terminalreporter.stats.values() for each in found if isinstance(each, pytest.TestReport)
+    ]
+    for name, (tests, seconds) in lanes.totals(reports).items():
+        terminalreporter.write_line(f"lane {name}: {tests} tests, {seconds / 60:.1f} min")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 # ruff: noqa: ANN401, N802 - method names and untyped messages are gRPC's
 """A provider whose cluster is a directory: it refuses to create what exists, as an API server does.
 
-With FILE_PROVIDER_SECONDS set, a creation takes that long after the object was made, and a deletion after it is gone:
-time to kill the engine in. With FILE_PROVIDER_AWAY set, nothing can be read.
+With FILE_PROVIDER_GATE set, a creation ends only when that file exists, after the object was made, and a deletion after
+it is gone: time to kill the engine in. With FILE_PROVIDER_AWAY set, nothing can be read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 OBJECTS = Path(os.environ["FILE_PROVIDER_OBJECTS"])
-SECONDS = float(os.environ.get("FILE_PROVIDER_SECONDS", "0"))
+GATE = os.environ.get("FILE_PROVIDER_GATE", "")
+_LONGEST_SECONDS = 600
 
 
 def path_of(identity: str) -> Path:
@@ -29,6 +30,13 @@ def path_of(identity: str) -> Path:
 
 def plain(properties: struct_pb2.Struct) -> dict[str, Any]:
     return dict(json_format.MessageToDict(properties))
+
+
+def wait_at_gate() -> None:
+    """Come back when the gate is open."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while GATE and not Path(GATE).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 class Files(provider_pb2_grpc.ResourceProviderServicer):
@@ -66,7 +74,7 @@ class Files(provider_pb2_grpc.ResourceProviderServicer):
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{identity} already exists")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(plain(request.properties)))
-            time.sleep(SECONDS)
+            wait_at_gate()
         return provider_pb2.CreateResponse(id=identity, properties=request.properties)
 
     def Read(self, request: Any, context: Any) -> Any:
@@ -86,7 +94,7 @@ class Files(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: Any, context: Any) -> Any:
         path_of(request.id).unlink(missing_ok=True)
-        time.sleep(SECONDS)
+        wait_at_gate()
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:

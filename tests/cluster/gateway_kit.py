@@ -14,7 +14,7 @@ from typing import Any
 
 from omnibase_infra.gateway import proxies
 from omnibase_infra.gateway.args import RouteArgs
-from omnibase_infra.gateway.route import http_route
+from omnibase_infra.gateway.route import http_route, policy
 from omnibase_infra.network.policies import flow_policies
 
 from local.node.network import NetworkPlan
@@ -23,6 +23,8 @@ from tests.cluster.node_kit import pod
 from tests.cluster.platform_kit import NAMESPACE
 
 ECHO = "gateway-echo"
+HELD = "gateway-echo-held"
+HELD_REQUESTS = 5
 _PORT = 443
 # Answers each connection with the request's head; a path with `slow` in it takes its time.
 _SCRIPT = r"""cat() { /bin/busybox cat; }
@@ -32,7 +34,7 @@ head="$first
 "
 while IFS= read -r line; do line="${line%?}"; [ -z "$line" ] && break; head="$head$line
 "; done
-case "$first" in *slow*) /bin/busybox sleep 5 ;; esac
+case "$first" in *slow*) /bin/busybox sleep 20 ;; esac
 printf 'HTTP/1.1 200 OK\r\nServer: echo\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' "${#head}" "$head"
 END
 exec /bin/busybox nc -ll -p 8080 -e /bin/sh /www/answer
@@ -70,7 +72,7 @@ class Caller:
         """TLS as a careful client speaks it: the platform's authority and no other."""
         return ssl.create_default_context(cadata=self.authority)
 
-    def connect(self, context: ssl.SSLContext | None = None, seconds: float = 10) -> http.client.HTTPSConnection:
+    def connect(self, context: ssl.SSLContext | None = None, seconds: float = 30) -> http.client.HTTPSConnection:
         """A connection that several calls can use."""
         made = http.client.HTTPSConnection(self.host, _PORT, timeout=seconds)
         raw = socket.create_connection((self.address, _PORT), seconds)
@@ -109,7 +111,10 @@ class Caller:
 
 
 def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
-    """Pod, Service, route and network policies of a service that answers with the request's head."""
+    """Pod, Service, routes and network policies of a service that answers with the request's head.
+
+    The second route, `/held`, holds its clients to a limit of its own.
+    """
     labels = {"app.kubernetes.io/name": ECHO}
     args: RouteArgs = {
         "namespace": NAMESPACE,
@@ -120,6 +125,8 @@ def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
         "backends": [{"service": ECHO, "port": 8080, "pods": labels}],
         "timeout_seconds": 1,
     }
+    held: RouteArgs = {**args, "path": "/held", "limits": {"operator": HELD_REQUESTS}}
+    routes = [http_route(ECHO, args), http_route(HELD, held), policy(HELD, held)]
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -130,4 +137,4 @@ def echo_manifests(image: str, host: str) -> list[dict[str, Any]]:
     policies = flow_policies(ECHO, source, destination, [8080], "TCP")  # type: ignore[arg-type]  # a Party
     made = json.loads(pod(ECHO, image, _SCRIPT, labels=labels))
     made["metadata"]["namespace"] = NAMESPACE
-    return [made, service, http_route(ECHO, args), *policies.values()]
+    return [made, service, *(route for route in routes if route), *policies.values()]

@@ -60,7 +60,7 @@ class Docker:
     def _run(self, arguments: tuple[str, ...], stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         environment = {**os.environ, **docker_environment(self.paths)}
         command = [str(docker(self.paths)), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=180, input=stdin)
+        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=600, input=stdin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Answer:
 
 def ask(
     namespace: Path, port: int, method: str, path: str, *, body: object = None, headers: dict[str, str] | None = None,
-    seconds: float = 60,
+    seconds: float = 180,
 ) -> Answer:  # fmt: skip
     """One HTTP request to a port on the loopback of a network namespace."""
     connection = http.client.HTTPConnection("127.0.0.1", port)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,11 @@ from local.plugins.kubernetes import kubeconfig
 from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
 from local.plugins.kubernetes.cluster import Cluster
 from local.plugins.kubernetes.discovery import Discovery
+from tests.cluster.node_kit import free_port
 
 _TOKEN = "conformance"
-_START_SECONDS = 90.0
+_START_SECONDS = 270.0
 _NOW = "2026-01-01T00:00:00Z"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -53,7 +47,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start everything and wait until the API server is ready."""
         kube = Paths.from_environment().bin / "kube"
-        etcd, peer, api = _free_port(), _free_port(), _free_port()
+        etcd, peer, api = free_port(), free_port(), free_port()
         self._write_files(api)
         self._run(
             kube, "etcd", f"--data-dir={self.directory}/etcd", f"--listen-client-urls=http://127.0.0.1:{etcd}",
@@ -83,20 +77,23 @@ class ControlPlane:
             process.terminate()
         for process in self.processes:
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def kill_and_restart(self, name: str) -> None:
-        """Kill a program and start it again two seconds later, on the same ports and data."""
+    @contextmanager
+    def killed(self, name: str) -> Iterator[None]:
+        """Kill a program; when the block ends, it is started again on the same ports and data."""
         found = next(item for item in self.processes if isinstance(item.args, list) and item.args[1] == name)
         found.kill()
         found.wait()
         self.processes.remove(found)
-        time.sleep(2)
-        assert isinstance(found.args, list)
-        self._run(*found.args)
+        try:
+            yield
+        finally:
+            assert isinstance(found.args, list)
+            self._run(*found.args)
 
     def cluster(self) -> Cluster:
         """Objects of this control plane, for tests to look at and to change."""
@@ -185,8 +182,8 @@ class PodRunner:
 
     def _loop(self) -> None:
         while not self._ended.wait(0.2):
-            for pod in self._cluster.list("v1", "Pod", self._namespace):
-                with suppress(ApiError, UnreachableError):
+            with suppress(ApiError, UnreachableError):  # a later round finds an API server that is away now
+                for pod in self._cluster.list("v1", "Pod", self._namespace):
                     self._run(pod)
 
     def _run(self, pod: Object) -> None:

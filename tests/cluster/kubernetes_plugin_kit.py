@@ -85,7 +85,7 @@ class Stack:
         """Change something by hand."""
         kubectl = self.checkout.paths.bin / "kubectl"
         command = [str(kubectl), f"--kubeconfig={self.checkout.paths.kubeconfig}", "-n", self.namespace, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=180).stdout
 
 
 @pytest.fixture
@@ -125,6 +125,12 @@ def later(seconds: float, action: Callable[[], object]) -> threading.Timer:
     return timer
 
 
-def eventually(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until a condition holds; `seconds` as for wait_for."""
-    wait_for(condition, seconds, what)
+def when_said(stack: Stack, text: str, action: Callable[[], object]) -> threading.Timer:
+    """Do something beside the test as soon as the engine, which the test starts next, has printed a text."""
+    stack.checkout.output.clear()  # it may have said so before
+
+    def wait() -> None:
+        wait_for(lambda: text in stack.checkout.text, 60, lambda: f"{text!r} in {stack.checkout.text}")
+        action()
+
+    return later(0, wait)

@@ -7,7 +7,7 @@ Neither lane can disturb the other: other addresses, other state, other Kubernet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fcntl import LOCK_EX, flock
@@ -23,8 +23,8 @@ BARE, STACK_LANE = "bare", "stack"
 # Files of lane `bare` by the beginnings of their names; every other file, also a new one, runs in lane `stack`.
 _BARE_FILES = (
     "test_docker_", "test_engine_", "test_images_", "test_kubernetes_plugin_", "test_machine_", "test_managed_postgres",
-    "test_messages_of_three_servers",
-    "test_node_", "test_policies_", "test_postgresql_plugin", "test_secrets_canary", "test_stream_controller",
+    "test_messages_of_three_servers", "test_node_", "test_ops_preview_of_a_commit", "test_ops_status", "test_policies_",
+    "test_postgresql_plugin", "test_secrets_canary", "test_stream_controller",
 )  # fmt: skip
 _EARLY_FILES = ("test_machine_", "test_managed_postgres", "test_postgresql_plugin")
 _LONGEST_NAME = 8  # of an instance
@@ -54,6 +54,17 @@ def building_alone(paths: Paths) -> Iterator[None]:
     with (paths.step_locks / "cluster-tests").open("w") as file:
         flock(file, LOCK_EX)
         yield
+
+
+def totals(reports: Iterable[pytest.TestReport]) -> dict[str, tuple[int, float]]:
+    """How many tests each lane has run, and the seconds that they and their fixtures took; the longest lane first."""
+    found: dict[str, tuple[int, float]] = {}
+    for report in reports:
+        if "tests/cluster/" in report.nodeid:
+            lane = lane_of(report.nodeid.partition("::")[0])
+            tests, seconds = found.get(lane, (0, 0.0))
+            found[lane] = tests + (report.when == "call"), seconds + report.duration
+    return dict(sorted(found.items(), key=lambda entry: entry[1][1], reverse=True))
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local.build import go_toolchain
 from local.paths import Paths
+from tests.cluster.node_kit import wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
@@ -80,7 +81,7 @@ class SmallBuild:
     def run(self) -> tuple[int, str]:
         """Run it to its end."""
         process = self.start()
-        text, _ = process.communicate(timeout=300)
+        text, _ = process.communicate(timeout=900)
         return process.returncode, text
 
     def compilers(self) -> list[int]:
@@ -95,12 +96,17 @@ class SmallBuild:
                     found.append(int(entry.name))
         return found
 
-    def wait_for_compilers(self, *, some: bool, seconds: float = 60) -> None:
-        """Wait until Go works on it, or until no program of Go does."""
+    def wait_until_it_compiles(self, process: subprocess.Popen[str], seconds: float = 300) -> None:
+        """Wait until Go works on it; a build that ends before has compiled nothing that could be interrupted."""
         deadline = time.monotonic() + seconds
-        while bool(self.compilers()) != some:
-            assert time.monotonic() < deadline, f"compilers of the build: {self.compilers()}"
+        while not self.compilers():
+            assert process.poll() is None, f"it ended before it compiled anything:\n{process.communicate()[0]}"
+            assert time.monotonic() < deadline, f"it compiles nothing within {seconds:.0f} s"
             time.sleep(0.02)
+
+    def wait_until_nothing_compiles(self) -> None:
+        """Wait until no program of Go works on it."""
+        wait_for(lambda: not self.compilers(), 20, lambda: f"Go's programs end, but {self.compilers()}")
 
 
 def on_small_disk(place: Path, size: str, script: str, environment: dict[str, str]) -> str:
@@ -113,7 +119,7 @@ def on_small_disk(place: Path, size: str, script: str, environment: dict[str, st
     done = subprocess.run(
         ["unshare", "--mount", "--propagation=private", "sh", "-c", mounted],
         cwd=_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        timeout=400,
+        timeout=1200,
     )  # fmt: skip
     return done.stdout
 
@@ -126,5 +132,5 @@ def as_nobody(command: list[str], environment: dict[str, str]) -> subprocess.Com
     ]  # fmt: skip
     return subprocess.run(
         [*drop, *command], cwd=_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        check=False, timeout=120,
+        check=False, timeout=400,
     )  # fmt: skip

@@ -21,12 +21,12 @@ from nats.js import JetStreamContext
 from local.paths import Paths
 from services.reference.keys import KeyClient
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import wait_for
 from tests.cluster.platform_kit import NAMESPACE
 
 TOPIC = "onex.evt.reference.note-created.v1"
 STREAM = "onex_evt_reference_note-created_v1"
 DEAD_LETTERS = "onex_dlq_reference_note-created_v1"
+_ANSWER_SECONDS, _WORK_SECONDS = 30, 180  # of one request, and of all that a test does as one client
 HOST = f"messages.{NAMESPACE}.svc.cluster.local"
 
 
@@ -51,9 +51,12 @@ class Door:
                     nkeys_seed=str(self.directory / client),
                     inbox_prefix=f"_INBOX.{client}",
                     allow_reconnect=False,
+                    connect_timeout=_ANSWER_SECONDS,
                     error_cb=_silent,
                 )
-                return await asyncio.wait_for(work(connection, connection.jetstream(timeout=5)), 60)
+                return await asyncio.wait_for(
+                    work(connection, connection.jetstream(timeout=_ANSWER_SECONDS)), _WORK_SECONDS
+                )
             finally:
                 await connection.close()
 
@@ -72,7 +75,7 @@ def door(paths: Paths, kubectl: Kubectl, directory: Path) -> Iterator[Door]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert select.select([process.stdout], [], [], 30)[0], "kubectl port-forward says nothing"
+            assert select.select([process.stdout], [], [], _WORK_SECONDS)[0], "kubectl port-forward says nothing"
             found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
             assert found, "kubectl port-forward named no port"
             yield Door(port=int(found[1]), directory=directory)
@@ -103,18 +106,6 @@ async def letters(streams: JetStreamContext) -> list[dict[str, Any]]:
         message = await streams.get_msg(DEAD_LETTERS, sequence)
         found.append(json.loads(message.data or b"{}"))
     return found
-
-
-def eventually(found: Callable[[], Any], seconds: float, what: str) -> Any:  # noqa: ANN401 -- the first true value
-    """Ask again until there is an answer; `seconds` as for wait_for."""
-    answers: list[Any] = []
-
-    def ask() -> bool:
-        answers[:] = [found()]
-        return bool(answers[0])
-
-    wait_for(ask, seconds, what)
-    return answers[0]
 
 
 async def _silent(_error: Exception) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -44,6 +46,33 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str | Callable
         time.sleep(min(2.0, max(0.1, 2 * (time.monotonic() - asked))))
 
 
+def eventually(found: Callable[[], Any], seconds: float, what: str | Callable[[], str]) -> Any:  # noqa: ANN401 -- the first true value
+    """Ask again until there is an answer that is true, and return it; `seconds` and `what` as for wait_for."""
+    answers: list[Any] = []
+
+    def ask() -> bool:
+        answers[:] = [found()]
+        return bool(answers[0])
+
+    wait_for(ask, seconds, what)
+    return answers[0]
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port for a server that starts in a moment.
+
+    It is below those that the kernel gives to outgoing connections and to whoever asks for any port: it stays free.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as listener:
+            try:
+                listener.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"none of 100 ports of {address} is free")
+
+
 def kubectl_of(paths: Paths) -> Kubectl:
     """Kubectl as the administrator of an instance; `check=False` returns both streams whatever the exit code is.
 
@@ -66,6 +95,11 @@ def kubectl_of(paths: Paths) -> Kubectl:
         return done.stdout if check else done.stdout + done.stderr
 
     return run
+
+
+def pod_identity(kubectl: Kubectl, namespace: str, name: str) -> str:
+    """The uid of the pod that bears a name now; empty while there is none."""
+    return kubectl("get", "pod", "-n", namespace, name, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
 
 
 def unready(kubectl: Kubectl) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import select
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from local.engine.locks import MARK
 from local.node.network import NetworkPlan
 from local.paths import Paths
 from tests.cluster.failure_report import remember
+from tests.cluster.node_kit import eventually
 
 STACK = os.environ.get("OMNIBASE_TEST_STACK", "test")
 """The stack that is deployed; another one, on an instance of its own, lets two people test at the same time."""
@@ -64,15 +66,24 @@ def start_local(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def read_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
-    """Read the output up to a line that holds a text, and return all lines so far."""
+def read_until(process: subprocess.Popen[str], *wanted: str, seconds: float = _COMMAND_SECONDS) -> list[str]:
+    """Read the output up to a line that holds one of some texts, and return all lines so far.
+
+    A process that says nothing of them in time is killed, and that is an error as well.
+    """
     assert process.stdout is not None
     seen: list[str] = []
-    for line in process.stdout:
-        seen.append(line)
-        if wanted in line:
-            return seen
-    raise AssertionError(f"{wanted!r} never came:\n{''.join(seen)}")
+    end = threading.Timer(seconds, process.kill)
+    end.daemon = True
+    end.start()
+    try:
+        for line in process.stdout:
+            seen.append(line)
+            if any(text in line for text in wanted):
+                return seen
+    finally:
+        end.cancel()
+    raise AssertionError(f"none of {wanted} came within {seconds:.0f} s:\n{''.join(seen)}")
 
 
 def engines(paths: Paths) -> list[int]:
@@ -91,11 +102,18 @@ def engines(paths: Paths) -> list[int]:
 
 
 def kill_hard(pid: int) -> None:
-    """`kill -9`, and wait for the end: a big process holds its locks for some milliseconds after the signal."""
-    handle = os.pidfd_open(pid)
+    """`kill -9`, and wait for the end: a big process holds its locks for some milliseconds after the signal.
+
+    One that is gone already is fine.
+    """
     try:
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-        ended, _, _ = select.select([handle], [], [], 30)
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        ended, _, _ = select.select([handle], [], [], 90)
     finally:
         os.close(handle)
     assert ended, f"process {pid} did not end"
@@ -141,7 +159,7 @@ class Service:
                 return reply.status, json.loads(reply.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return 0, None
 
     def is_whole(self) -> bool:
@@ -154,16 +172,20 @@ class Service:
         return self.call("POST", "/notes", {"body": body}, Idempotency_Key=key)
 
     def keys(self) -> set[str]:
-        """Every key that a reader of the primary sees."""
+        """Every key that a reader of the primary sees; while no primary answers, it is asked again."""
         found: set[str] = set()
-        after = 0
+        after, size = 0, 100
         while True:
-            status, page = self.call("GET", f"/notes?fresh=true&after={after}&limit=100")
-            assert status == 200, (status, page)
+            path = f"/notes?fresh=true&after={after}&limit={size}"
+            _, page = eventually(lambda path=path: _good(self.call("GET", path)), 60, f"an answer to {path}")  # type: ignore[misc]
             found |= {note["key"] for note in page}
-            if len(page) < 100:
+            if len(page) < size:
                 return found
             after = page[-1]["id"]
+
+
+def _good(answer: tuple[int, Any]) -> tuple[int, Any] | None:
+    return answer if answer[0] == 200 else None
 
 
 @contextmanager

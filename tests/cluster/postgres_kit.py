@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from local.images.debian import debian_steps
 from local.paths import Paths
 from local.progress import Progress
 from local.steps import run_steps
+from tests.cluster.node_kit import free_port, wait_for
 from tests.cluster.tls_kit import make_authority, make_certificate
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -117,24 +116,21 @@ class DebianPostgres:
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (self.directory / "server.log").open("ab") as log:
             self.process = self._inside(f"{_PROGRAMS}/postgres", "-D", "/data", *options, stdout=log)
-        deadline = time.monotonic() + 30
-        while not self._answers():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.2)
+        wait_for(lambda: self._ended() or self._answers(), 30, lambda: f"PostgreSQL takes connections: {self.log}")
+        assert not self._ended(), self.log
 
     def stop(self) -> None:
         """Stop it; clients are cut off."""
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)  # a "fast" shutdown
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
             self.process = None
 
     def connect(self, user: str, password: str, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A connection as a client makes it: the certificate and its name are verified."""
         return psycopg.connect(
             host=self.host, port=self.port, user=user, password=password, dbname=database, sslmode="verify-full",
-            sslrootcert=str(self.directory / "tls" / "ca.crt"), connect_timeout=10, autocommit=True,
+            sslrootcert=str(self.directory / "tls" / "ca.crt"), connect_timeout=30, autocommit=True,
         )  # fmt: skip
 
     def sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
@@ -145,7 +141,7 @@ class DebianPostgres:
 
     def _psql(self, statement: str) -> None:
         done = self._inside(f"{_PROGRAMS}/psql", "-h", "/run", "-p", str(self.port), "-U", "postgres", "-c", statement)
-        text = done.communicate(timeout=30)[0].decode()
+        text = done.communicate(timeout=120)[0].decode()
         assert done.returncode == 0, text
 
     def _inside(self, *command: str, stdout: Any = subprocess.PIPE) -> subprocess.Popen[bytes]:  # noqa: ANN401  # a file
@@ -162,10 +158,14 @@ class DebianPostgres:
             env={"PATH": f"{_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
         )
 
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
     def _answers(self) -> bool:
-        with socket.socket() as client:
-            client.settimeout(2)
-            return client.connect_ex((self.address, self.port)) == 0
+        """Whether it takes connections; its port is open before that, while it still recovers."""
+        done = self._inside(f"{_PROGRAMS}/pg_isready", "-q", "-h", self.address, "-p", str(self.port))
+        done.communicate(timeout=120)
+        return done.returncode == 0
 
 
 @pytest.fixture(scope="session")
@@ -186,10 +186,7 @@ def new_server(
         wanted = f"debian packages of {image.name}"
         steps = [replace(step, after=()) for step in debian_steps(paths) if step.name == wanted]
         run_steps(steps, paths, Progress(), retry="make test-cluster")
-    with socket.socket() as free:
-        free.bind((address, 0))
-        port = int(free.getsockname()[1])
-    server = DebianPostgres(directory=directory, port=port, host=host, address=address, network=network)
+    server = DebianPostgres(directory=directory, port=free_port(address), host=host, address=address, network=network)
     try:
         server.create(image.debs(paths))
     except BaseException:

@@ -15,6 +15,7 @@ import pytest
 
 from local.paths import Paths
 from tests.cluster.example_kit import ROOT, Example, copy_example
+from tests.cluster.node_kit import eventually
 from tests.cluster.platform_kit import NAMESPACE, STACK
 
 Kubectl = Callable[..., str]
@@ -62,8 +63,14 @@ def test_the_workload_runs_and_has_logged_in_at_the_referenced_database(
     app: Example, outputs: dict[str, Any], kubectl: Kubectl
 ) -> None:
     assert app.outputs()["database"] == outputs["database_rw_endpoint"]
-    found = json.loads(kubectl("get", "deployment", "guestbook", "--namespace", NAMESPACE, "--output", "json"))
-    assert found["status"]["readyReplicas"] == 1, "ready means: a login through the pooler worked"
+
+    def read() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            kubectl("get", "deployment", "guestbook", "--namespace", NAMESPACE, "--output", "json")
+        )
+        return found if found["status"].get("readyReplicas") == 1 else {}
+
+    found = eventually(read, 30, "it is ready, which means: a login through the pooler worked")
     container = found["spec"]["template"]["spec"]["containers"][0]
     env = {item["name"]: item.get("value") for item in container["env"]}
     host, _, port = outputs["database_rw_endpoint"].rpartition(":")

@@ -31,12 +31,12 @@ _SLOW = """
         "slow",
         name="plugin-test-slow",
         image="{image}",
-        entrypoints=["/bin/sh", "-c", "sleep 8; mkdir /scratch/ready; sleep 600"],
+        entrypoints=["/bin/sh", "-c", "sleep 600"],
         network_mode="none",
         mounts=[{{"target": "/scratch", "type": "tmpfs", "tmpfs_options": {{"mode": 1023}}}}],
         healthcheck={{"tests": ["CMD-SHELL", "cd /scratch/ready"], "interval": "1s"}},
         wait=True,
-        wait_timeout=60,
+        wait_timeout=300,
         envs=[pulumi.Output.secret("TOKEN=hunter2")],
         destroy_grace_seconds=1,
         opts=with_host,
@@ -96,10 +96,10 @@ def test_an_engine_killed_while_it_waits_for_health_is_followed_by_one_that_fini
     made = project(tmp_path, paths.docker_socket, _SLOW, image=image_references["local-path-provisioner"])
 
     def kill() -> None:
-        wait_for(
-            lambda: "true" in docker("inspect", "--format={{.State.Running}}", f"{NAME}-slow", check=False), 60, "it"
-        )
+        running = ("inspect", "--format={{.State.Running}}", f"{NAME}-slow")
+        wait_for(lambda: docker(*running, check=False) == "true", 60, "the container runs")
         os.kill(stack_locks(made.paths, "tiny", "dev")[0].pid, signal.SIGKILL)
+        docker("exec", f"{NAME}-slow", "/bin/sh", "-c", "mkdir /scratch/ready")  # so the next engine finds it healthy
 
     killer = threading.Thread(target=kill)
     killer.start()

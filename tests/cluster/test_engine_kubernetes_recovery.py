@@ -8,9 +8,8 @@ import threading
 
 from local.engine.locks import stack_locks
 from tests.cluster.kubernetes_control_plane import PodRunner
-from tests.cluster.kubernetes_plugin_kit import Stack, cluster, control_plane, eventually, later, stack
-
-__all__ = ["cluster", "control_plane", "stack"]
+from tests.cluster.kubernetes_plugin_kit import Stack, later
+from tests.cluster.node_kit import wait_for
 
 _PROGRAM = """
     here = k8s.core.v1.Namespace("here", metadata={"name": space})
@@ -35,7 +34,7 @@ def test_an_engine_killed_in_a_wait_is_followed_by_one_that_finishes_it(stack: S
     killed: list[int] = []
 
     def kill() -> None:
-        eventually(
+        wait_for(
             lambda: stack.cluster.get("apps/v1", "Deployment", stack.namespace, "web") is not None, 60, "Deployment"
         )
         pid = stack_locks(stack.checkout.paths, "tiny", "dev")[0].pid

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from local.engine import CHANGES_FOUND
+from local.engine.history import RECORDS, STATES
 from tests.cluster.engine_kit import Checkout, checkout
 
 _PROGRAM = """
@@ -82,6 +83,29 @@ def test_drift_is_shown_by_refresh_and_repaired_by_up(project: Checkout) -> None
     assert engine.preview("--expect-no-changes") == 0
 
     assert json.loads(live.read_text())["data"] == {"key": "value"}
+
+
+def test_an_update_removes_the_oldest_records_and_an_earlier_state_can_be_imported(project: Checkout) -> None:
+    backend = project.paths.pulumi_backend / ".pulumi"
+    for number in range(RECORDS):
+        for name in (f"history/tiny/dev/dev-{number}.history.json", f"backups/tiny/dev/dev.{number}.json"):
+            (backend / name).parent.mkdir(parents=True, exist_ok=True)
+            (backend / name).write_text("{}")
+    engine = project.engine()
+
+    assert engine.up() == 0
+    assert engine.destroy() == 0
+
+    records = sorted(path.name for path in (backend / "history/tiny/dev").glob("*.history.json"))
+    assert len(records) == RECORDS
+    assert {"dev-0.history.json", "dev-1.history.json"}.isdisjoint(records)
+    states = sorted((backend / "backups/tiny/dev").iterdir(), key=lambda path: int(path.name.split(".")[1]))
+    assert len(states) == STATES
+    deployed = json.loads(states[-2].read_text())  # the last one is that of the destroyed stack
+    text = json.dumps({"version": deployed["version"], "deployment": deployed["checkpoint"]["latest"]})
+    pulumi = [str(project.paths.bin / "pulumi"), "stack", "import", "--stack", "dev"]
+    subprocess.run(pulumi, cwd=project.root, env=engine.env, input=text, text=True, check=True, capture_output=True)
+    assert engine.outputs()["kept"] == "hello"
 
 
 def test_the_checkout_stays_clean_and_the_salt_survives_a_change_of_the_stack_file(project: Checkout) -> None:

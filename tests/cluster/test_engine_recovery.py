@@ -17,9 +17,11 @@ from local.engine.locks import stack_locks
 from local.engine.run import INTERRUPTED
 from local.errors import InputError, LocalError, LockedError
 from tests.cluster.engine_kit import Checkout, checkout
+from tests.cluster.node_kit import wait_for
 
-_PATIENCE_SECONDS = 120  # long enough for a machine that builds beside the tests
+_PATIENCE_SECONDS = 300  # long enough for a machine that builds beside the tests
 
+_NEVER = "/never/opened"
 _OBJECTS = """
     import pulumi_kubernetes as k8s
 
@@ -41,7 +43,7 @@ def _when(condition: Callable[[], bool], action: Callable[[], object]) -> thread
     def wait() -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not condition():
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, "what was waited for did not happen"
             time.sleep(0.02)
         action()
 
@@ -76,7 +78,7 @@ def _kill_during_creation(project: Checkout) -> None:
         lambda: len(list(objects.glob("*.json"))) == 2 and _pending_in_state(project) == 2,
         lambda: os.kill(_engine_pid(project), signal.SIGKILL),
     )
-    code = project.engine(FILE_PROVIDER_SECONDS="600").up()
+    code = project.engine(FILE_PROVIDER_GATE=_NEVER).up()
     killer.join()
     assert code == -signal.SIGKILL
 
@@ -122,7 +124,11 @@ def test_a_killed_engine_leaves_no_process_and_no_lock_once_the_next_one_has_run
     assert not stack_locks(project.paths, "tiny", "dev")
     assert not list((project.objects / "here").iterdir())
     mark = f"PULUMI_HOME={project.paths.pulumi_home}".encode()
-    assert not [entry for entry in Path("/proc").glob("[0-9]*/environ") if mark in _read(entry)]
+
+    def left() -> list[str]:
+        return [str(entry) for entry in Path("/proc").glob("[0-9]*/environ") if mark in _read(entry)]
+
+    wait_for(lambda: not left(), 20, lambda: f"the engine's programs end, but {left()}")
 
 
 def test_a_destroy_that_was_killed_is_completed_by_the_next_one(project: Checkout) -> None:
@@ -132,7 +138,7 @@ def test_a_destroy_that_was_killed_is_completed_by_the_next_one(project: Checkou
         lambda: bool(stack_locks(project.paths, "tiny", "dev")) and not list(objects.iterdir()),
         lambda: os.kill(_engine_pid(project), signal.SIGKILL),
     )
-    code = project.engine(FILE_PROVIDER_SECONDS="600").destroy()
+    code = project.engine(FILE_PROVIDER_GATE=_NEVER).destroy()
     killer.join()
     assert code == -signal.SIGKILL
     assert {"first", "second"} <= _resources(project.engine().export()), "the state of before is whole"
@@ -151,8 +157,14 @@ def _read(file: Path) -> bytes:
 
 
 def test_the_first_interrupt_lets_the_engine_finish_what_is_under_way(project: Checkout) -> None:
-    interrupter = _when(lambda: _pending_in_state(project) == 2, lambda: os.kill(os.getpid(), signal.SIGINT))
-    code = project.engine(FILE_PROVIDER_SECONDS="1").up()
+    gate = project.root.parent / "gate"
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        gate.touch()
+
+    interrupter = _when(lambda: _pending_in_state(project) == 2, interrupt)
+    code = project.engine(FILE_PROVIDER_GATE=str(gate)).up()
     interrupter.join()
 
     assert code == INTERRUPTED
@@ -182,14 +194,18 @@ def test_an_interrupt_ends_a_program_that_waits(tmp_path: Path) -> None:
 
 def test_a_second_engine_is_told_who_holds_the_stack(project: Checkout) -> None:
     problems: list[LockedError] = []
+    gate = project.root.parent / "gate"
 
     def second() -> None:
-        with pytest.raises(LockedError) as caught:
-            project.engine().up()
-        problems.append(caught.value)
+        try:
+            with pytest.raises(LockedError) as caught:
+                project.engine().up()
+            problems.append(caught.value)
+        finally:
+            gate.touch()
 
     other = _when(lambda: _pending_in_state(project) == 2, second)
-    assert project.engine(FILE_PROVIDER_SECONDS="2").up() == 0
+    assert project.engine(FILE_PROVIDER_GATE=str(gate)).up() == 0
     other.join()
 
     assert "process" in problems[0].message

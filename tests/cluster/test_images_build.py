@@ -59,7 +59,7 @@ def test_a_second_build_changes_nothing_and_takes_seconds(
     started = time.monotonic()
 
     assert build_images(paths, progress) == image_references
-    assert time.monotonic() - started < 15, "a build of all takes minutes; what else runs here may make this one wait"
+    assert time.monotonic() - started < 90, "a build of all takes minutes; what else runs here may make this one wait"
 
 
 def test_the_lock_file_says_what_was_built(paths: Paths, image_references: dict[str, str]) -> None:
@@ -81,12 +81,12 @@ def test_an_image_that_the_registry_lost_is_there_again(variant: Paths, progress
 def test_a_registry_that_is_down_is_one_clear_error_and_the_next_build_works(
     paths: Paths, image_references: dict[str, str], progress: Progress
 ) -> None:
-    control.ask(paths, "stop-process", "registry", seconds=30)
+    control.ask(paths, "stop-process", "registry", seconds=120)
     try:
         with pytest.raises(LocalError, match=r"registry 127\.0\.0\.1:5000 does not answer") as caught:
             build_images(paths, progress)
     finally:
-        control.ask(paths, "start-process", "registry", seconds=30)
+        control.ask(paths, "start-process", "registry", seconds=120)
     assert "make up" in caught.value.hint
     wait_for(lambda: all_ready(paths), 30, "the registry")
 
@@ -96,12 +96,12 @@ def test_a_registry_that_is_down_is_one_clear_error_and_the_next_build_works(
 def test_an_engine_that_is_down_is_one_clear_error_and_the_next_build_works(
     variant: Paths, paths: Paths, progress: Progress
 ) -> None:
-    control.ask(paths, "stop-process", "dockerd", seconds=30)
+    control.ask(paths, "stop-process", "dockerd", seconds=120)
     try:
         with pytest.raises(LocalError, match="the Docker engine does not answer"):
             build_images(variant, progress)
     finally:
-        control.ask(paths, "start-process", "dockerd", seconds=30)
+        control.ask(paths, "start-process", "dockerd", seconds=120)
     wait_for(lambda: all_ready(paths), 60, "dockerd")
 
     assert "pause" in build_images(variant, progress)
@@ -169,7 +169,7 @@ def small_registry(small_cache: Paths, node: Node, monkeypatch: pytest.MonkeyPat
     finally:
         monkeypatch.undo()  # the next fixture to end builds the instance's own images
         serving.terminate()
-        serving.wait(10)
+        serving.wait(60)
 
 
 def _answers(registry: Registry) -> bool:
@@ -188,7 +188,7 @@ def test_a_disk_without_room_for_a_push_is_one_message_and_room_lets_the_next_bu
     with pytest.raises(LocalError, match=r"image pause' failed: it has 1\.\d MiB, and the registry's disk") as caught:
         build_images(small_cache, progress)
     assert "make room (docs/runbooks/disk-full.md); then run `make up` again" in caught.value.hint
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
 
     subprocess.run(["mount", "-o", "remount,size=64m", small_cache.cache], check=True)
 
@@ -200,4 +200,4 @@ def test_every_image_can_be_pulled_by_its_digest(node: Node, paths: Paths, image
 
     for reference in image_references.values():
         docker("pull", "--quiet", reference)
-    assert node.status().healthy
+    wait_for(lambda: node.status().healthy, 60, "the node is healthy after all the pulling")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,10 @@ import pytest
 from local.node import Node
 from local.paths import Paths
 from tests.cluster.images_kit import HARDENED, Answer, Docker, ask
-from tests.cluster.node_kit import wait_for
+from tests.cluster.node_kit import eventually, wait_for
 from tests.cluster.tls_kit import make_authority, make_certificate
 
-DATABASE_PORT, POOLER_PORT, SERVICE_PORT = 15432, 16432, 18080
+DATABASE_PORT, POOLER_PORT, SERVICE_PORT = 15432, 16432, 18090
 NAMES = ("reference-test-database", "reference-test-pooler", "reference-test-service")
 MIGRATION = "migrations/reference/0001_create_notes"
 
@@ -52,6 +52,7 @@ class Stack:
         settings = {
             "RW_HOST": "localhost", "RO_HOST": "localhost", "PORT": str(POOLER_PORT), "NAME": "app", "USER": "app",
             "PASSWORD_FILE": "/etc/files/password", "CA_FILE": "/etc/files/ca.crt", "ATTEMPT_SECONDS": "2",
+            "DEADLINE_SECONDS": "90",
         }  # fmt: skip
         variables = [f"REFERENCE_DATABASE_{key}={value}" for key, value in settings.items()]
         variables += [f"REFERENCE_PORT={SERVICE_PORT}", "REFERENCE_ENVIRONMENT=prod", *changes]
@@ -88,7 +89,7 @@ def stack(
         _start_database(made, files)
         _start_pooler(made)
         made.service()
-        wait_for(lambda: made.ask("GET", "/readyz").status == 200, 15, "the service behind its pooler")
+        wait_for(lambda: made.ask("GET", "/readyz").status == 200, 30, "the service behind its pooler")
         yield made
     finally:
         docker("rm", "--force", "--volumes", *NAMES, check=False)
@@ -219,19 +220,23 @@ def test_more_requests_than_server_connections_all_succeed(stack: Stack) -> None
 
 
 def test_a_restart_of_the_database_loses_and_doubles_no_acknowledged_write(stack: Stack) -> None:
-    restart = threading.Timer(0.5, lambda: stack.docker("restart", "--time=1", NAMES[0]))
-    restart.start()
-    statuses, slowest, deadline, number = [], 0.0, time.monotonic() + 6, 0
-    while time.monotonic() < deadline:
-        started = time.monotonic()
-        statuses.append(_write(stack, f"restart-{number}").status)
-        slowest = max(slowest, time.monotonic() - started)
-        number += 1
-    restart.join()
+    statuses: list[int] = []
+
+    def write() -> None:
+        statuses.append(_write(stack, f"restart-{len(statuses)}").status)
+
+    with ThreadPoolExecutor(1) as background:
+        for _ in range(5):
+            write()
+        restart = background.submit(stack.docker, "restart", "--time=1", NAMES[0])
+        while not restart.done():
+            write()
+        restart.result()
+        for _ in range(5):
+            write()
 
     assert set(statuses) == {201}
-    assert stack.sql("SELECT count(*) FROM notes WHERE key LIKE 'restart-%'") == str(number)
-    assert slowest < 20
+    assert stack.sql("SELECT count(*) FROM notes WHERE key LIKE 'restart-%'") == str(len(statuses))
 
 
 def test_while_the_database_is_away_it_lives_but_is_not_ready(stack: Stack) -> None:
@@ -249,8 +254,11 @@ def test_while_the_database_is_away_it_lives_but_is_not_ready(stack: Stack) -> N
 def test_its_log_is_one_object_a_line_and_keeps_secrets(stack: Stack) -> None:
     stack.ask("GET", "/notes?limit=1", headers={"X-Correlation-ID": "log-test"})
 
+    def written() -> bool:
+        return any(line["correlation_id"] == "log-test" and line["message"] == "request" for line in stack.logs())
+
+    wait_for(written, 20, "the engine has the request's line")
     lines = stack.logs()
-    assert any(line["correlation_id"] == "log-test" and line["message"] == "request" for line in lines)
     assert all(line["service"] == "reference" and line["environment"] == "prod" for line in lines)
     assert "first-password" not in json.dumps(lines)
 
@@ -267,7 +275,11 @@ def test_a_pooler_with_another_name_than_its_certificate_is_refused(stack: Stack
     stack.service("REFERENCE_DATABASE_RW_HOST=127.0.0.1", "REFERENCE_DATABASE_DEADLINE_SECONDS=1")
     try:
         assert stack.ask("GET", "/readyz").status == 503
-        problem = next(line for line in stack.logs() if line["message"] == "database unavailable")
+        problem = eventually(
+            lambda: next((line for line in stack.logs() if line["message"] == "database unavailable"), None),
+            20,
+            "the reason in the log",
+        )
         assert "certificate" in str(problem["error"])
     finally:
         stack.service()
@@ -287,7 +299,7 @@ def test_a_stop_lets_running_requests_finish(stack: Stack) -> None:
     """The request waits for a lock when the signal comes."""
     hold = (
         "DO $$ BEGIN LOCK TABLE notes IN EXCLUSIVE MODE; "
-        "FOR i IN 1..600 LOOP EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'release'); "
+        "FOR i IN 1..1800 LOOP EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'release'); "
         "PERFORM pg_sleep(0.1); END LOOP; END $$"
     )
     holder = threading.Thread(target=lambda: stack.sql(hold))
@@ -299,9 +311,9 @@ def test_a_stop_lets_running_requests_finish(stack: Stack) -> None:
     request.start()
     wait_for(lambda: stack.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "1", 20, "the request waits")
 
-    stop = threading.Thread(target=lambda: stack.docker("stop", "--time=60", NAMES[2]))
+    stop = threading.Thread(target=lambda: stack.docker("stop", "--time=180", NAMES[2]))
     stop.start()
-    wait_for(lambda: not stack._alive(), 10, "it was told to stop and takes no more requests")
+    wait_for(lambda: not stack._alive(), 30, "it was told to stop and takes no more requests")
     assert answers == []
     stack.sql("CREATE TABLE release ()")
     for thread in (request, stop, holder):

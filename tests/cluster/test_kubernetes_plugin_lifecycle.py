@@ -7,10 +7,9 @@ import pytest
 from local.engine import CHANGES_FOUND
 from local.plugins.kubernetes.cluster import Cluster
 from tests.cluster.kubernetes_control_plane import PodRunner
-from tests.cluster.kubernetes_plugin_kit import Stack, cluster, control_plane, stack
+from tests.cluster.kubernetes_plugin_kit import Stack
 
-__all__ = ["cluster", "control_plane", "stack"]
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 _WEB = """
     here = k8s.core.v1.Namespace("here", metadata={{"name": space}})

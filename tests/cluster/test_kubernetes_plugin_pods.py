@@ -12,7 +12,7 @@ from tests.cluster.engine_kit import Checkout, checkout
 from tests.cluster.kubernetes_plugin_kit import install_plugin
 from tests.cluster.node_kit import SHELL_IMAGE
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 _PROGRAM = """
     import pulumi

@@ -10,13 +10,16 @@ import psycopg
 import pytest
 
 from tests.cluster.example_kit import Example, copy_example, own_engine
-from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, DebianPostgres, external_database
+from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, DebianPostgres
 
 _NO_CHANGES = "--expect-no-changes"
 _APP, _OWNER, _DATABASE = "orders_app", "orders_owner", "orders"
 
-server = external_database
-"""The fixture, under the name that the tests use."""
+
+@pytest.fixture(scope="module")
+def server(external_database: DebianPostgres) -> DebianPostgres:
+    """The database server."""
+    return external_database
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from local.node import NetworkPlan, Node
 from local.paths import Paths
 from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.node_kit import wait_for
 from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, DebianPostgres, new_server
 
 Kubectl = Callable[..., str]
@@ -114,11 +114,11 @@ def _secret(kubectl: Kubectl, name: str) -> dict[str, str]:
 def test_a_workload_becomes_ready_on_a_database_outside_of_the_cluster(
     shop: Example, server: DebianPostgres, kubectl: Kubectl
 ) -> None:
-    found: dict[str, Any] = json.loads(kubectl("get", "deployment", "shop", "-n", _SPACE, "-o", "json"))
-    assert found["status"]["readyReplicas"] == 1, "ready means: a login at the server worked, verified in full"
+    ready = ("get", "deployment", "shop", "-n", _SPACE, "-o", "jsonpath={.status.readyReplicas}")
+    wait_for(lambda: kubectl(*ready) == "1", 30, "ready, which means: a login at the server worked, verified in full")
     logins = server.sql("SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) "
                         "WHERE a.usename = 'orders_app' AND s.ssl")  # fmt: skip
-    assert logins[0][0] >= 1
+    assert logins[0][0] >= 1, "the service keeps its connection"
 
 
 def test_the_secrets_hold_what_the_role_logs_in_with(shop: Example, server: DebianPostgres, kubectl: Kubectl) -> None:

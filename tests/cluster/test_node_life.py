@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def _leave_a_running_node(node: Node, paths: Paths) -> None:
 
 
 def test_the_node_is_ready_and_says_what_runs(node: Node, kubectl: Kubectl) -> None:
+    wait_for(lambda: node.status().healthy, 60, lambda: f"the node is healthy, but {node.status().to_dict()}")
     status = node.status().to_dict()
-    assert status["healthy"], status
     assert {"guardian", "supervisor", *PROGRAMS} == {entry["name"] for entry in status["processes"]}
     assert status["addresses"]["node"] == str(node.plan.node_address)
     assert status["versions"]["kubernetes"] in kubectl("version")
@@ -63,8 +64,8 @@ def test_a_killed_program_comes_back_and_pods_do_not_notice(
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: pids(paths).get(name) not in (killed, 0) and all_ready(paths), 60, f"{name} serves again")
     kubectl("wait", "--for=condition=Ready", f"node/{node.plan.name}", "--timeout=30s")
-    assert supervised(paths)[name]["restarts"] == restarts + 1
-    assert _pod_starts(kubectl) == pods
+    assert supervised(paths)[name]["restarts"] > restarts
+    _untouched(kubectl, pods)
 
 
 @pytest.mark.req("C3.10")
@@ -79,7 +80,11 @@ def test_a_killed_watcher_is_replaced_while_programs_run_on(watcher: str, node: 
 def test_a_program_killed_after_its_supervisor_comes_back_too(node: Node, paths: Paths) -> None:
     supervisor = _watchers(paths)["supervisor"]
     os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: _watchers(paths).get("supervisor", supervisor) != supervisor, 20, "a new supervisor")
+    wait_for(
+        lambda: _watchers(paths).get("supervisor", supervisor) != supervisor and all_ready(paths),
+        20,
+        "a new supervisor",
+    )
     killed = pids(paths)["kube-scheduler"]
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: pids(paths).get("kube-scheduler") not in (killed, 0) and all_ready(paths), 30, "a new scheduler")
@@ -90,7 +95,8 @@ def test_a_pod_whose_shim_is_killed_comes_back(node: Node, kubectl: Kubectl) -> 
     dns = kubectl("-n", "kube-system", "get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
     before = _pod_starts(kubectl)[dns]
     for pid in shims:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     wait_for(lambda: _pod_starts(kubectl).get(dns, before) != before, 60, "its containers were started again")
     for namespace, name in (("kube-system", "coredns"), ("local-path-storage", "local-path-provisioner")):
         kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=60s")
@@ -104,7 +110,7 @@ def test_start_after_both_watchers_died_adopts_the_running_programs(node: Node, 
         os.kill(pid, signal.SIGKILL)
     node.start(Progress())
     assert pids(paths) == before
-    assert _pod_starts(kubectl) == pods
+    _untouched(kubectl, pods)
 
 
 def test_a_changed_setting_restarts_only_the_program_that_it_concerns(node: Node, paths: Paths) -> None:
@@ -126,17 +132,17 @@ def test_a_reboot_keeps_data_and_pods_return(
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}}
     manifest = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "kept"}, "spec": claim}
     kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    script = "echo begin >> /data/starts; sync; while true; do sleep 1; done"
+    script = "echo begin >> /data/starts; sync; touch /www/begun; while true; do sleep 1; done"
     kubectl("apply", "-f", "-", stdin=pod("keeper", image_references[SHELL_IMAGE], script, claim="kept"))
-    kubectl("wait", "--for=condition=Ready", "pod/keeper", "--timeout=60s")
-
-    _reboot(node)
-    node.start(Progress())
 
     def in_pod(*words: str) -> str:
         return kubectl("exec", "keeper", "--", "/bin/busybox", *words, check=False)
 
-    wait_for(lambda: in_pod("cat", "/data/starts").count("begin") == 2, 60, "the pod has begun a second time")
+    wait_for(lambda: in_pod("ls", "/www").strip() == "begun", 60, "the pod has begun, and that is on the disk")
+
+    _reboot(node)
+    node.start(Progress())
+    wait_for(lambda: in_pod("cat", "/data/starts").count("begin") >= 2, 60, "the pod has begun a second time")
     name = "kubernetes.default.svc.cluster.local"
     wait_for(lambda: str(node.plan.api_service_address) in in_pod("nslookup", name), 60, "the cluster's names resolve")
     kubectl("delete", "pod/keeper", "pvc/kept", "--wait", "--timeout=60s")
@@ -194,7 +200,7 @@ def test_a_range_in_use_is_refused_before_anything_changes(node: Node, paths: Pa
 def test_a_port_that_a_stranger_holds_in_the_namespace_is_named(node: Node) -> None:
     node.stop(Progress())
     netns.ensure(node.plan)
-    serve = "s = socket.create_server(('127.0.0.1', 2379)); print('listening', flush=True); time.sleep(60)"
+    serve = "s = socket.create_server(('127.0.0.1', 2379)); print('listening', flush=True); time.sleep(600)"
     command = netns.enter(node.plan, [sys.executable, "-c", f"import socket, time; {serve}"])
     with subprocess.Popen(command, stdout=subprocess.PIPE) as stranger:
         assert stranger.stdout
@@ -211,7 +217,7 @@ def test_a_program_that_cannot_start_is_named_with_its_log(node: Node, paths: Pa
         replace(spec, argv=(*spec.argv, "--no-such-flag")) if spec.name == "kube-scheduler" else spec
         for spec in broken.specs
     ]
-    broken.start_seconds = 8.0  # until then it must have said why it ends
+    broken.start_seconds = 20.0  # until then it must have said why it ends
     with pytest.raises(LocalError, match="unknown flag: --no-such-flag"):
         broken.start(Progress())
     node.start(Progress())
@@ -256,6 +262,11 @@ def _pod_starts(kubectl: Kubectl) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in text.splitlines())
 
 
+def _untouched(kubectl: Kubectl, before: dict[str, str]) -> None:
+    """Assert that no container began anew; while the kubelet does, it says of some that they do not run."""
+    wait_for(lambda: _pod_starts(kubectl) == before, 30, lambda: f"{before} run on, but {_pod_starts(kubectl)}")
+
+
 def _reboot(node: Node) -> None:
     """What a power cut leaves: no process, no namespace, no group; every file as it was."""
     while running := kernel.cgroup_pids(node.plan.name):
@@ -266,7 +277,7 @@ def _reboot(node: Node) -> None:
                 continue
     netns.remove(node.plan)
     netns.namespace_file(node.plan).touch()  # where /run is on the disk, the name stays as an empty file
-    wait_for(lambda: not kernel.remove_cgroup(node.plan.name), 10, "control groups are gone")
+    wait_for(lambda: not kernel.remove_cgroup(node.plan.name), 30, "control groups are gone")
 
 
 def _traces(node: Node, paths: Paths) -> list[str]:

@@ -3,81 +3,31 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import re
 import socket
 import ssl
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from omnibase_infra.certificates import issue
 
-from local.engine import CHANGES_FOUND
 from local.paths import Paths
+from tests.cluster.calls_kit import calling
+from tests.cluster.certificates_kit import EXPORTER, HOST, NOT_AFTER, PORT, RENEW_AFTER, ask, metric, private_values
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service, silent_engine
-
-_EXPORTER = "certificate-exporter"
-_HOST = f"{_EXPORTER}.{NAMESPACE}.svc"
-_PORT = 9443
-_NOT_AFTER = "omnibase_certificate_not_after_timestamp_seconds"
-_RENEW_AFTER = "omnibase_certificate_renew_after_timestamp_seconds"
-
-
-class Answer(str):
-    """A reply's text, with the certificate that the server showed."""
-
-    certificate: x509.Certificate
-
-
-def ask(address: str, trusted: str, path: str = "/metrics") -> Answer:
-    """One request on a connection of its own, as a client that trusts these authorities."""
-    context = ssl.create_default_context(cadata=trusted)
-    connection = http.client.HTTPConnection(_HOST)
-    with socket.create_connection((address, _PORT), 10) as plain:
-        secured = context.wrap_socket(plain, server_hostname=_HOST)
-        connection.sock = secured
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        answer = Answer(reply.read().decode())
-        assert reply.status == 200, answer
-        content = secured.getpeercert(binary_form=True)
-        assert content
-        answer.certificate = x509.load_der_x509_certificate(content)
-        secured.close()
-        return answer
-
-
-def due(address: str, trusted: str) -> bool:
-    """Whether the exporter can be asked and says that the gateway's certificate is to be renewed and has not ended."""
-    try:
-        text = ask(address, trusted)
-    except (OSError, http.client.HTTPException):
-        return False
-    return metric(text, _RENEW_AFTER, "gateway") < time.time() < metric(text, _NOT_AFTER, "gateway")
-
-
-def metric(text: str, name: str, certificate: str) -> float:
-    found = re.search(rf'^{name}\{{certificate="{certificate}",[^}}]*\}} (\S+)$', text, re.MULTILINE)
-    assert found, text
-    return float(found[1])
 
 
 @pytest.fixture(scope="module")
 def exporter(service: Service, kubectl: Kubectl) -> str:
     """The exporter's cluster address; `service` has seen that such addresses stay on the node."""
-    return kubectl("get", "service", "-n", NAMESPACE, _EXPORTER, "-o", "jsonpath={.spec.clusterIP}")
+    return kubectl("get", "service", "-n", NAMESPACE, EXPORTER, "-o", "jsonpath={.spec.clusterIP}")
 
 
 @pytest.mark.req("C5.6")
@@ -86,9 +36,9 @@ def test_metrics_are_served_over_tls_to_clients_of_the_platforms_authority_only(
 ) -> None:
     text = ask(exporter, outputs["certificate_authority"])
     now = time.time()
-    assert now + 80 * 86_400 < metric(text, _NOT_AFTER, _EXPORTER) < now + 91 * 86_400
-    assert metric(text, _RENEW_AFTER, _EXPORTER) == metric(text, _NOT_AFTER, _EXPORTER) - 30 * 86_400
-    assert metric(text, _NOT_AFTER, "platform-ca") > now + 1000 * 86_400
+    assert now + 80 * 86_400 < metric(text, NOT_AFTER, EXPORTER) < now + 91 * 86_400
+    assert metric(text, RENEW_AFTER, EXPORTER) == metric(text, NOT_AFTER, EXPORTER) - 30 * 86_400
+    assert metric(text, NOT_AFTER, "platform-ca") > now + 1000 * 86_400
     stranger = issue.authority("stranger", 10, issue.now()).certificate
     with pytest.raises(ssl.SSLCertVerificationError):
         ask(exporter, stranger)
@@ -96,9 +46,9 @@ def test_metrics_are_served_over_tls_to_clients_of_the_platforms_authority_only(
     old.set_ciphers("ALL:@SECLEVEL=0")  # else this side would refuse before the server is asked
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    plain = socket.create_connection((exporter, _PORT), 10)
+    plain = socket.create_connection((exporter, PORT), 30)
     with plain, pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
-        old.wrap_socket(plain, server_hostname=_HOST)
+        old.wrap_socket(plain, server_hostname=HOST)
 
 
 @pytest.mark.req("C1.4", "V12")
@@ -121,18 +71,6 @@ print(json.dumps({f.name: len(f.read_text()) for f in pathlib.Path("/run/secrets
 """
 
 
-def private_values(kubectl: Kubectl) -> dict[str, str]:
-    """The service's secret and the exporter's private key, by the names of their Secrets."""
-    items = json.loads(kubectl("get", "secrets", "-n", NAMESPACE, "-o", "json"))["items"]
-    found = {}
-    for item in items:
-        for key in ("receipt-key", "tls.key"):
-            if item["metadata"]["name"].startswith(("services-reference-", f"{_EXPORTER}-")) and key in item["data"]:
-                found[item["metadata"]["name"]] = base64.b64decode(item["data"][key]).decode()
-    assert len(found) == 2
-    return found
-
-
 @pytest.mark.req("C1.4", "V11")
 def test_generated_values_and_private_keys_are_readable_in_their_secrets_only(
     outputs: dict[str, Any], paths: Paths, kubectl: Kubectl
@@ -148,7 +86,7 @@ def test_generated_values_and_private_keys_are_readable_in_their_secrets_only(
         "outputs": json.dumps(outputs),
         "objects": kubectl("get", kinds, "-n", NAMESPACE, "-o", "yaml"),
         "log of the service": kubectl("logs", "-n", NAMESPACE, "deploy/reference", "--tail=-1"),
-        "log of the exporter": kubectl("logs", "-n", NAMESPACE, f"deploy/{_EXPORTER}", "--tail=-1"),
+        "log of the exporter": kubectl("logs", "-n", NAMESPACE, f"deploy/{EXPORTER}", "--tail=-1"),
     }
     assert len(values) >= 3
     for name, text in texts.items():
@@ -159,60 +97,14 @@ def _encoded(value: str) -> str:
     return base64.b64encode(value.encode()).decode().rstrip("=")[:-1]
 
 
-@pytest.mark.req("P1")
-def test_an_end_that_is_near_shows_in_the_metric_and_what_was_changed_by_hand_comes_back(
-    exporter: str, outputs: dict[str, Any], paths: Paths, kubectl: Kubectl, service: Service
-) -> None:
-    before = private_values(kubectl)
-    near = issue.server(issue.authority("any", 10, issue.now()), ["gateway.example.test"], 5, issue.now())
-    entries = [{"name": "gateway", "namespace": "edge", "kind": "server", "certificate": near.certificate}]
-    patch = {"stringData": {"certificates.json": json.dumps(entries)}}
-    kubectl("patch", "secret", "-n", NAMESPACE, f"{_EXPORTER}-input", "-p", json.dumps(patch))
-    kubectl("rollout", "restart", "-n", NAMESPACE, f"deploy/{_EXPORTER}")
-    kubectl("rollout", "status", "-n", NAMESPACE, f"deploy/{_EXPORTER}", "--timeout=90s")
-    # The new pod is reached once the node's rules know it; until then the old one may answer, with the old input.
-    wait_for(lambda: due(exporter, outputs["certificate_authority"]), 60, "the metric says that the time has come")
-
-    kubectl("delete", "secrets", "-n", NAMESPACE, *before)
-    drifted, said = silent_engine(paths)
-    assert drifted.refresh("--expect-no-changes") == CHANGES_FOUND, said()
-    assert all(name in said() for name in ("services-reference", f"{_EXPORTER}-secret", f"{_EXPORTER}-input")), said()
-    assert service.call("GET", "/readyz")[0] == 200, "running pods keep their files"
-    repairing, said = silent_engine(paths)
-    assert repairing.up() == 0, said()
-    assert private_values(kubectl) == before
-    assert repairing.preview("--expect-no-changes") == 0, said()
-
-
-@dataclass
-class Seen:
-    """What clients met while something went on."""
-
-    asked: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def asking(address: str, trusted: str) -> Iterator[Seen]:
-    """Ask again and again, each time on a new connection, until the block ends."""
-    seen, stop = Seen(), threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            try:
-                ask(address, trusted, "/healthz")
-            except (OSError, AssertionError, http.client.HTTPException) as error:
-                seen.failures.append(f"{time.strftime('%H:%M:%S')} {error!r}")
-            seen.asked += 1
-            time.sleep(0.05)
-
-    client = threading.Thread(target=loop, daemon=True)
-    client.start()
+def asking(address: str, trusted: str) -> str:
+    """One call by a client that trusts these authorities; where it cannot connect it tries once more, as clients do."""
     try:
-        yield seen
-    finally:
-        stop.set()
-        client.join(timeout=30)
+        ask(address, trusted, "/healthz")
+    except ConnectionError:
+        time.sleep(0.2)
+        ask(address, trusted, "/healthz")
+    return ""
 
 
 @pytest.fixture
@@ -242,13 +134,13 @@ def test_authority_and_certificates_rotate_under_clients_of_the_old_authority_wi
     assert "authority_generation 1 -> 2" in rehearsal.stdout
     assert stack_file.read_text() == kept
 
-    with asking(exporter, old_trust) as seen:
+    with calling(lambda: asking(exporter, old_trust), pause=0.05) as calls:
         done = rotate(paths, "--authority")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    for name in (_EXPORTER, "gateway"):
+    for name in (EXPORTER, "gateway"):
         assert re.search(rf"{name}: presented by \d+ pods?, accepted by old and new clients", done.stdout), done.stdout
-    assert seen.failures == []
-    assert seen.asked > 20
+    assert calls.failed == [], calls.told()
+    assert len(calls.made) > 20
 
     engine, said = silent_engine(paths)
     new_trust = engine.outputs()["certificate_authority"]
@@ -260,6 +152,6 @@ def test_authority_and_certificates_rotate_under_clients_of_the_old_authority_wi
     bundle = kubectl("get", "secret", "-n", NAMESPACE, "platform-ca", "-o", r"jsonpath={.data.ca\.crt}")
     assert base64.b64decode(bundle).decode() == new_trust
     names = kubectl("get", "secrets", "-n", NAMESPACE, "--field-selector=type=kubernetes.io/tls", "-o", "name")
-    assert names.count(f"secret/{_EXPORTER}-") == 1, "the old Secret is gone"
-    wait_for(lambda: "generation: 2" in stack_file.read_text(), 1, "the stack file says what is deployed")
+    assert names.count(f"secret/{EXPORTER}-") == 1, "the old Secret is gone"
+    assert "generation: 2" in stack_file.read_text(), "the stack file says what is deployed"
     assert engine.preview("--expect-no-changes") == 0, said()

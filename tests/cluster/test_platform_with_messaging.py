@@ -8,23 +8,27 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
 
 from local.paths import Paths
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
-from tests.cluster.messages_kit import STREAM, TOPIC, Door, door, eventually, letters, metrics
+from tests.cluster.messages_kit import STREAM, TOPIC, Door, door, letters, metrics
+from tests.cluster.node_kit import eventually, pod_identity
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 CONSUMED = 'events_consumed_total{result="ok"}'
 MALFORMED = 'events_consumed_total{result="malformed"}'
+_DELIVERIES = 3  # after them the server gives up
 
 
 pytestmark = pytest.mark.usefixtures("swept")
@@ -39,8 +43,13 @@ def bus(
         yield opened
 
 
+def of(message: Msg) -> str:
+    """Correlation id of the request that an event tells of."""
+    return (message.headers or {})["X-Correlation-ID"]
+
+
 async def skip_to_end(_client: Client, streams: JetStreamContext) -> None:
-    """Acknowledge whatever waits for the auditor."""
+    """Acknowledge whatever waits for the auditor: what comes later is not taken for it, but found sooner."""
     subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
     while True:
         try:
@@ -59,7 +68,7 @@ def ops_messages(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
 
@@ -79,15 +88,22 @@ def test_the_event_of_a_note_arrives_with_its_correlation_id(bus: Door, service:
 
     async def read(_client: Client, streams: JetStreamContext) -> tuple[dict[str, Any], str]:
         subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
-        (message,) = await subscription.fetch(1, timeout=10)
-        await message.ack_sync()
-        return json.loads(message.data), (message.headers or {})["X-Correlation-ID"]
+        while True:  # an event of before may still be on its way; Door.run ends this
+            with suppress(TimeoutError):
+                for message in await subscription.fetch(1, timeout=10):
+                    await message.ack_sync()
+                    if of(message) == identity:
+                        return json.loads(message.data), of(message)
 
     event, header = bus.run("auditor", read)
     assert (event["note_id"], event["key"], event["correlation_id"], header) == (note["id"], key, identity, identity)
     eventually(lambda: metrics(kubectl, "reference").get(CONSUMED, 0) > before, 15, "the service read its own event")
-    logged = kubectl("logs", "-n", NAMESPACE, "deploy/reference", "--tail=200")
-    assert any('"note event"' in line and identity in line for line in logged.splitlines())
+
+    def logged() -> bool:
+        text = kubectl("logs", "-n", NAMESPACE, "deploy/reference", "--tail=200")
+        return any('"note event"' in line and identity in line for line in text.splitlines())
+
+    eventually(logged, 15, "the service's line about its own event")
 
 
 @pytest.mark.req("C7.5", "C6.4")
@@ -102,16 +118,21 @@ def test_a_consumer_that_always_fails_leaves_a_dead_letter_that_operators_are_to
     async def fail(_client: Client, streams: JetStreamContext) -> list[int]:
         """Refuse the event as often as it comes; the server gives up when it is asked once more."""
         subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
-        deliveries = []
+        deliveries: list[int] = []
         while True:
             try:
-                for message in await subscription.fetch(1, timeout=4):
-                    deliveries.append(message.metadata.num_delivered)
-                    await message.nak()
+                (message,) = await subscription.fetch(1, timeout=4)
             except TimeoutError:
-                return deliveries
+                if len(deliveries) >= _DELIVERIES:
+                    return deliveries
+                continue
+            if of(message) == identity:
+                deliveries.append(message.metadata.num_delivered)
+                await message.nak()
+            else:
+                await message.ack()
 
-    assert bus.run("auditor", fail) == [1, 2, 3]
+    assert bus.run("auditor", fail) == list(range(1, _DELIVERIES + 1))
 
     def letter() -> dict[str, Any]:
         found = bus.run("stream-controller", lambda _client, streams: letters(streams))
@@ -123,8 +144,8 @@ def test_a_consumer_that_always_fails_leaves_a_dead_letter_that_operators_are_to
     assert json.loads(found["original_message"])["note_id"] == note["id"]
     assert (found["error_type"], found["retry_count"]) == ("max_deliveries", 3)
     assert found["failure_reason"] == "not acknowledged after 3 deliveries"
-    counted = metrics(kubectl, "messages-controller")
-    assert counted[f'messages_dead_letters_made_total{{consumer="auditor",topic="{TOPIC}"}}'] >= 1
+    made = f'messages_dead_letters_made_total{{consumer="auditor",topic="{TOPIC}"}}'
+    eventually(lambda: metrics(kubectl, "messages-controller").get(made, 0) >= 1, 30, "the letter is counted")
     noticed(kubectl, "DeadLetters")
 
     def told() -> dict[str, Any]:
@@ -152,7 +173,7 @@ def test_an_event_that_the_service_cannot_read_is_given_up_at_once_with_a_reason
 
     found = eventually(letter, 20, "the dead letter")
     assert (found["consumer"], found["error_type"]) == ("reference", "terminated")
-    assert metrics(kubectl, "reference")[MALFORMED] == before + 1
+    eventually(lambda: metrics(kubectl, "reference").get(MALFORMED, 0) == before + 1, 30, "it is counted once")
 
 
 @pytest.mark.req("C7.1", "V12", "P18")
@@ -174,12 +195,13 @@ def test_a_client_cannot_do_what_its_topics_do_not_need(bus: Door, client: str, 
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def note(error: Exception) -> None:
-            refused.set_result(str(error))
+            if not refused.done():  # one refusal can be told twice
+                refused.set_result(str(error))
 
         connection._error_cb = note
-        asking = asyncio.ensure_future(connection.request(subject, b"{}", timeout=60))
+        asking = asyncio.ensure_future(connection.request(subject, b"{}", timeout=180))
         try:
-            said = await asyncio.wait_for(refused, 30)
+            said = await asyncio.wait_for(refused, 90)
             assert not asking.done(), "the server answered"
             return said
         finally:
@@ -219,7 +241,8 @@ def test_a_stream_changed_by_hand_is_mended_and_one_that_nobody_declares_is_show
     bus.run("stream-controller", change)
     month = 30 * 24 * 3600.0
     eventually(lambda: bus.run("stream-controller", look) == (month, True), 60, "the declared retention is back")
-    assert metrics(kubectl, "messages-controller")["messages_streams_undeclared"] == 1
+    undeclared = "messages_streams_undeclared"
+    eventually(lambda: metrics(kubectl, "messages-controller").get(undeclared) == 1, 60, "the stray stream is counted")
 
 
 @pytest.mark.req("C2.10", "C7.6", "C7.8", "C3.6")
@@ -255,9 +278,10 @@ def test_without_the_bus_the_service_serves_on_and_every_event_comes_later(
     async def read(_client: Client, streams: JetStreamContext) -> None:
         subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
         while not seen >= set(notes):
-            for message in await subscription.fetch(20, timeout=30):
-                seen.add(json.loads(message.data)["note_id"])
-                await message.ack()
+            with suppress(TimeoutError):
+                for message in await subscription.fetch(20, timeout=10):
+                    seen.add(json.loads(message.data)["note_id"])
+                    await message.ack()
 
     with door(paths, kubectl, tmp_path) as after:
         after.run("auditor", read)
@@ -274,13 +298,12 @@ def test_killing_the_server_loses_no_event_and_publishing_goes_on(
     with door(paths, kubectl, tmp_path) as before:
         kept = before.run("stream-controller", count)
     assert kept > 0
-    identity = ("get", "pod", "-n", NAMESPACE, "messages-0", "-o", "jsonpath={.metadata.uid}")
-    killed = kubectl(*identity)
+    killed = pod_identity(kubectl, NAMESPACE, "messages-0")
     kubectl("delete", "pod", "-n", NAMESPACE, "messages-0", "--grace-period=0", "--force")
     status, _ = service.write(f"after-kill-{uuid.uuid4()}")
     assert status == 201
     # what the StatefulSet says of its pod may still be of the one that was killed
-    eventually(lambda: kubectl(*identity, check=False) not in ("", killed), 60, "a new pod")
+    eventually(lambda: pod_identity(kubectl, NAMESPACE, "messages-0") not in ("", killed), 60, "a new pod")
     kubectl("wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/messages-0", "--timeout=90s")
     with door(paths, kubectl, tmp_path) as after:
         eventually(lambda: after.run("stream-controller", count) == kept + 1, 30, "old events and the new one")

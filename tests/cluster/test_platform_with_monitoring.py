@@ -13,7 +13,7 @@ import pytest
 from local.paths import Paths
 from tests.cluster.alerts_kit import SPACE, alert_states, noticed, prometheus, query
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import SHELL_IMAGE, pod, wait_for
+from tests.cluster.node_kit import SHELL_IMAGE, eventually, pod, pod_identity, wait_for
 from tests.cluster.platform_kit import NAMESPACE
 from tests.cluster.test_platform_status import status
 
@@ -55,12 +55,23 @@ def test_every_target_is_read(ask: Kubectl, kubectl: Kubectl) -> None:
 
 @pytest.mark.req("P14")
 def test_every_series_that_an_alert_reads_exists(ask: Kubectl) -> None:
-    rules = [rule for group in prometheus(ask, "rules")["groups"] for rule in group["rules"]]
+    def read() -> list[dict[str, Any]]:
+        """All rules, once every one could be evaluated."""
+        found = [rule for group in prometheus(ask, "rules").get("groups", []) for rule in group["rules"]]
+        return [] if any(rule["health"] == "err" for rule in found) else found
+
+    rules = eventually(read, 60, lambda: f"every rule can be evaluated, but {prometheus(ask, 'rules')}")
     assert len({rule["name"] for rule in rules}) >= 10
-    assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
     names = {word for rule in rules for word in _WORD.findall(_LABELS.sub("", rule["query"]))} - _FUNCTIONS
     assert len(names) >= 10
-    assert [name for name in sorted(names) if not query(ask, f"count({name})")] == []
+    missing = sorted(names)
+
+    def complete() -> bool:
+        """What a pod that just came has to tell is not read yet."""
+        missing[:] = [name for name in missing if not query(ask, f"count({name})")]
+        return not missing
+
+    wait_for(complete, 60, lambda: f"every series exists, but {missing}")
 
 
 def test_no_alert_but_the_watchdog_fires_and_it_reaches_the_receiver(ask: Kubectl, kubectl: Kubectl) -> None:
@@ -90,6 +101,23 @@ def scaled(outputs: dict[str, Any], kubectl: Kubectl) -> Iterator[Callable[[str,
         kubectl("rollout", "status", "-n", namespace, f"deployment/{name}", "--timeout=60s")
 
 
+@pytest.fixture(scope="module")
+def hopeless(outputs: dict[str, Any], kubectl: Kubectl, image_references: dict[str, str]) -> Iterator[None]:
+    """A Job that fails and a pod that no node takes, from here on: what alerts on them waits beside other alerts."""
+    image = image_references[SHELL_IMAGE]
+    template = {"metadata": {"labels": {"app": "fails"}}, "spec": json.loads(pod("fails", image, "exit 1"))["spec"]}
+    template["spec"]["restartPolicy"] = "Never"
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fails"}}
+    stuck = json.loads(pod("stuck", image, "sleep 600"))
+    stuck["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
+    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck]
+    manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=manifests)
+    yield
+    kubectl("delete", "-n", NAMESPACE, "-f", "-", "--grace-period=1", stdin=manifests)
+
+
+@pytest.mark.usefixtures("hopeless")
 @pytest.mark.req("C3.8", "C3.9", "C6.10")
 def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_when_it_is_back(
     ask: Kubectl, kubectl: Kubectl, paths: Paths, scaled: Callable[[str, str, int], None]
@@ -117,23 +145,9 @@ def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_w
 
 
 @pytest.mark.req("C3.8")
-def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(
-    ask: Kubectl, kubectl: Kubectl, image_references: dict[str, str]
-) -> None:
-    image = image_references[SHELL_IMAGE]
-    template = {"metadata": {"labels": {"app": "fails"}}, "spec": json.loads(pod("fails", image, "exit 1"))["spec"]}
-    template["spec"]["restartPolicy"] = "Never"
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fails"}}
-    stuck = json.loads(pod("stuck", image, "sleep 600"))
-    stuck["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
-    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck]
-    manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=manifests)
-    try:
-        for name in ("JobFailed", "PodNotReady"):
-            print(f"{name} noticed after {noticed(ask, name):.0f} s")
-    finally:
-        kubectl("delete", "-n", NAMESPACE, "-f", "-", "--grace-period=1", stdin=manifests)
+def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(ask: Kubectl, hopeless: None) -> None:
+    for name in ("JobFailed", "PodNotReady"):
+        print(f"{name} noticed after {noticed(ask, name):.0f} s more")
 
 
 @pytest.mark.req("V13")
@@ -158,11 +172,10 @@ def test_a_killed_prometheus_keeps_its_data_and_goes_on(ask: Kubectl, kubectl: K
         results = query(ask, 'min_over_time(timestamp(up{job="database"})[12h:5s])')
         return min((item["value"][1] for item in results), default="")
 
-    before, identity = first(), ("get", "pod", "-n", SPACE, "prometheus-main-0", "-o", "jsonpath={.metadata.uid}")
-    assert before
-    old = kubectl(*identity)
+    before = eventually(first, 30, "Prometheus answers")
+    old = pod_identity(kubectl, SPACE, "prometheus-main-0")
     kubectl("delete", "pod", "-n", SPACE, "prometheus-main-0", "--grace-period=0", "--force")
-    wait_for(lambda: kubectl(*identity, check=False) not in (old, ""), 60, "a new pod")
+    wait_for(lambda: pod_identity(kubectl, SPACE, "prometheus-main-0") not in (old, ""), 60, "a new pod")
     back = wait_for(lambda: alert_states(ask).get("Watchdog") == "firing", 120, "rules are evaluated again")
     assert first() == before
     print(f"evaluating again {back:.0f} s after the new pod appeared")

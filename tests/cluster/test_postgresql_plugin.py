@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,9 +17,14 @@ from local.plugins.postgresql.kinds import KINDS
 from local.plugins.postgresql.server import Server
 from local.plugins.postgresql.settings import Settings
 from local.plugins.postgresql.shapes import SHAPES
-from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, SUPERUSER, DebianPostgres, external_database
+from tests.cluster.node_kit import wait_for
+from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, SUPERUSER, DebianPostgres
 
-database = external_database
+
+@pytest.fixture
+def database(external_database: DebianPostgres) -> DebianPostgres:
+    """The database server."""
+    return external_database
 
 
 def settings(database: DebianPostgres, user: str, **changes: object) -> Settings:
@@ -314,15 +318,15 @@ def test_cancel_ends_a_statement_that_waits(database: DebianPostgres) -> None:
 
     def wait() -> None:
         with server.reading() as connection:
-            connection.execute("SELECT pg_sleep(60)")
+            connection.execute("SELECT pg_sleep(600)")
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait)
-        while not database.sql("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"):
-            time.sleep(0.2)
+        asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+        wait_for(lambda: bool(database.sql(asleep)), 20, "the statement runs")
         server.cancel()
         with pytest.raises(ResourceError, match="canceling statement due to user request"):
-            waiting.result(timeout=20)
+            waiting.result(timeout=120)
 
 
 def test_a_certificate_of_another_name_or_authority_is_refused(database: DebianPostgres) -> None:

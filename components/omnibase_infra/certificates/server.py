@@ -10,7 +10,7 @@ from omnibase_infra.certificates.args import CA_KEY, CERTIFICATE_KEY, PRIVATE_KE
 from omnibase_infra.certificates.checks import server_problems
 from omnibase_infra.errors import ArgsError, refuse
 from omnibase_infra.naming import content_digest, labels
-from omnibase_infra.objects import KubernetesObject, Manifest, child, encoded
+from omnibase_infra.objects import Manifest, child, encoded
 
 
 class ServerCertificate(pulumi.ComponentResource):
@@ -45,35 +45,40 @@ class ServerCertificate(pulumi.ComponentResource):
         pair: pulumi.Output[str] = pulumi.Output.secret(stash.output)
         self.certificate = pulumi.Output.unsecret(pair.apply(lambda text: issue.Pair.of_text(text).certificate))
         object_name = stash.id.apply(lambda made: f"{name}-{content_digest([asked, made])}")
-        secret = self._secret(name, args, object_name, pulumi.Output.all(pair, signer))
+        manifest = _secret(name, args, object_name, pulumi.Output.all(pair, signer))
+        # What was asked for is in the resource's name too: what is taken back, after an update that failed, is then the
+        # resource that is still there, and not a second one of the same object.
+        secret = child(
+            self, f"{name}-secret-{asked}", manifest, name_follows_content=True, named_before=f"{name}-secret"
+        )
         self.secret = pulumi.Output.all(secret.urn, object_name).apply(lambda found: str(found[1]))
         self.register_outputs({"secret": self.secret, "certificate": self.certificate})
 
-    def _secret(
-        self, name: str, args: ServerCertificateArgs, object_name: pulumi.Output[str], texts: pulumi.Output[list[str]]
-    ) -> KubernetesObject:
-        def data(found: list[str]) -> dict[str, str]:
-            pair, signer = issue.Pair.of_text(found[0]), json.loads(found[1])
-            if not issue.issued_by(pair, issue.Pair.of_text(found[1])):
-                problem = "the kept certificate is of another authority, which was lost; raise the generation"
-                raise ArgsError("ServerCertificate", name, [problem])
-            chain = pair.certificate + signer["chain"]
-            content = {CERTIFICATE_KEY: chain, PRIVATE_KEY: pair.key, CA_KEY: signer["bundle"]}
-            return {key: encoded(text) for key, text in content.items()}
 
-        manifest: Manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": object_name,
-                "namespace": args["namespace"],
-                "labels": labels(name, "certificates", args["environment"]),
-            },
-            "type": "kubernetes.io/tls",
-            "immutable": True,
-            "data": texts.apply(data),
-        }
-        return child(self, f"{name}-secret", manifest, name_follows_content=True)
+def _secret(
+    name: str, args: ServerCertificateArgs, object_name: pulumi.Output[str], texts: pulumi.Output[list[str]]
+) -> Manifest:
+    def data(found: list[str]) -> dict[str, str]:
+        pair, signer = issue.Pair.of_text(found[0]), json.loads(found[1])
+        if not issue.issued_by(pair, issue.Pair.of_text(found[1])):
+            problem = "the kept certificate is of another authority, which was lost; raise the generation"
+            raise ArgsError("ServerCertificate", name, [problem])
+        chain = pair.certificate + signer["chain"]
+        content = {CERTIFICATE_KEY: chain, PRIVATE_KEY: pair.key, CA_KEY: signer["bundle"]}
+        return {key: encoded(text) for key, text in content.items()}
+
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": object_name,
+            "namespace": args["namespace"],
+            "labels": labels(name, "certificates", args["environment"]),
+        },
+        "type": "kubernetes.io/tls",
+        "immutable": True,
+        "data": texts.apply(data),
+    }
 
 
 def _asked(args: ServerCertificateArgs) -> list[object]:

@@ -1,6 +1,7 @@
 """Typed settings of a stack: read, merged, checked; knows nothing of Pulumi resources."""
 
 from omnibase_infra.config.bundles import BundleConfig
+from omnibase_infra.config.catalogue_file import Catalogue, read_catalogue
 from omnibase_infra.config.databases import (
     DatabaseConfig,
     MigrationsConfig,
@@ -24,6 +25,7 @@ __all__ = [
     "ALIASES",
     "BundleConfig",
     "CapacityConfig",
+    "Catalogue",
     "ClusterConfig",
     "ConfigError",
     "ConsumerConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "lock_exists",
     "parse_environment",
     "parse_stack_file",
+    "read_catalogue",
     "read_stack_file",
     "required_images",
     "resolve_images",

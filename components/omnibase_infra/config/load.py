@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from omnibase_infra.config import rules
+from omnibase_infra.config.catalogue import CATALOGUE, SELECTED
+from omnibase_infra.config.catalogue_file import Catalogue, read_catalogue
 from omnibase_infra.config.environments import Environment, parse_environment
 from omnibase_infra.config.errors import ConfigError, Problem, nearest, shown
 from omnibase_infra.config.model import StackConfig
@@ -24,6 +26,9 @@ _RESERVED = (".test", ".example", ".invalid")
 """Top-level domains that nobody can own (RFC 2606): an address below one is an example and no secret."""
 _PYDANTICS_OWN = re.compile(r"^(Input|String|List|Dictionary|Value) (?=should)| after validation, not \d+$")
 """Words of its messages that repeat what stands beside them."""
+
+
+NO_CATALOGUE = Catalogue()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +43,18 @@ class Loaded:
 
 
 def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> Loaded:
-    """Settings of `Pulumi.<stack>.yaml` in a directory, read without the engine; see `load`.
+    """Settings of `Pulumi.<stack>.yaml` and the catalogue of a directory, read without the engine; see `load`.
 
     Raises:
-        ConfigError: as `load`; also with everything that is wrong with the file as YAML.
+        ConfigError: as `load`; also with everything that is wrong with the files as YAML.
     """
-    return load_file(read_stack_file(directory / f"Pulumi.{stack}.yaml", stack), stack, environ)
+    file = read_stack_file(directory / f"Pulumi.{stack}.yaml", stack)
+    return load_file(file, stack, environ, read_catalogue(directory, stack))
 
 
-def load_file(file: StackFile, stack: str, environ: Mapping[str, str]) -> Loaded:
-    """The same from a file that was read already, or that is about to be written; see `load`."""
-    return load(stack, file.values, environ, imported=file.imported, file=file)
+def load_file(file: StackFile, stack: str, environ: Mapping[str, str], catalogue: Catalogue = NO_CATALOGUE) -> Loaded:
+    """The same from files that were read already, or that are about to be written; see `load`."""
+    return load(stack, file.values, environ, imported=file.imported, file=file, catalogue=catalogue)
 
 
 def load(
@@ -59,8 +65,9 @@ def load(
     imported: Mapping[str, ImportedValue] | None = None,
     *,
     file: StackFile | None = None,
+    catalogue: Catalogue = NO_CATALOGUE,
 ) -> Loaded:
-    """Merge tier defaults, the stack's values and OMNIBASE__ variables, and check the result.
+    """Merge tier defaults, the catalogue, the stack's values and OMNIBASE__ variables, and check the result.
 
     Args:
         stack: the stack's name, for messages; the stack file is taken to be `Pulumi.<stack>.yaml`.
@@ -69,26 +76,29 @@ def load(
         secrets: top-level keys that the engine marks as secret; their values never appear in an error.
         imported: name -> value of imported secrets; None where they are not known, and so not checked.
         file: the stack file as it was read, for places in messages and for what is wrong with its form.
+        catalogue: of which the stack takes the bundles that it selects.
 
     Raises:
         ConfigError: with every problem found; unknown keys, wrong types and ranges, dangling references, sizes that
             cannot work, secrets in plain text, and overrides that prod does not allow.
     """
     source = f"Pulumi.{stack}.yaml"
-    formal = list(file.problems) if file else []
+    formal = [*catalogue.problems, *(file.problems if file else [])]
     places = file.places if file and file.agrees(values) else {}
     environment = _environment(stack, _at_place(source, places, "environment"), values, formal)
-    merged = Merged(places={source: places})
-    merged.add(tier_defaults(environment, values), f"{environment} defaults")
-    merged.add({**values, "environment": environment}, source)
+    merged = _declared(environment, source, values, catalogue)
+    merged.places = {CATALOGUE: catalogue.places, source: places}
     variables = list(overrides(environ, _with_model_names(merged.values)))
     for each in variables:
         merged.add(each.values, each.variable)
         formal += each.problems
     sections, problems = _sections(merged, secrets)
+    problems += _named(catalogue, values, variables, merged)
+    told = {(problem.path, problem.received) for problem in problems}
     problems += [
         Problem(origin=merged.origin(path), path=path, received=received, allowed=allowed, hint=hint)
         for path, received, allowed, hint in rules.check(sections)
+        if (path, received) not in told
     ]
     problems += _plain_secrets(merged, source, sections, secrets)
     if imported is not None and "secrets" in sections:
@@ -101,6 +111,32 @@ def load(
         origins=merged.origins,
         overrides={each.path: each.variable for each in variables},
     )
+
+
+def _declared(environment: Environment, source: str, values: Mapping[str, Any], catalogue: Catalogue) -> Merged:
+    """Tier defaults, catalogue and stack file, each laid over the one before."""
+    taken = catalogue.selected(values)
+    services = Merged()
+    services.add(taken, CATALOGUE)
+    services.add(values, source)
+    merged = Merged()
+    merged.add(tier_defaults(environment, services.values), f"{environment} defaults")
+    merged.add(taken, CATALOGUE)
+    merged.add({**values, "environment": environment}, source)
+    return merged
+
+
+def _named(
+    catalogue: Catalogue, values: Mapping[str, Any], variables: Collection[Override], merged: Merged
+) -> Iterator[Problem]:
+    """Names that the catalogue does not have. It knows all of them, the rules know what is selected."""
+    yield from catalogue.own_problems()
+    for path, received, allowed, hint in catalogue.selection_findings(values):
+        yield _problem(merged, path, received, allowed, hint)
+    for each in variables:
+        if each.path == SELECTED:
+            allowed = "is taken from the stack file only: bundles decide which settings there are"
+            yield _problem(merged, SELECTED, "an override", allowed, "write it there")
 
 
 def _placed(problem: Problem, places: Mapping[str, str]) -> Problem:
@@ -171,9 +207,9 @@ def _translate(error: ValidationError, key: str, merged: Merged, hidden: bool) -
         kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
         parts = _keys(merged.values[key], [str(part) for part in detail["loc"]], absent=kind == "missing")
         path, hint = ".".join([key, *parts]), ""
-        value = _at(merged.values, path)
+        value = _at(merged.values, [key, *parts])
         if kind == "extra_forbidden":
-            message, hint = "is an unknown key", nearest(parts[-1], _names_at(path))
+            message, hint = "is an unknown key", nearest(parts[-1], _names_at([key, *parts]))
         elif kind == "missing":
             message, hint = "is required", "add it to the stack file"
         elif kind == "literal_error":
@@ -203,10 +239,10 @@ def _keys(value: object, location: list[str], *, absent: bool) -> list[str]:
     return parts
 
 
-def _names_at(path: str) -> list[str]:
-    """Field names of the model that holds the last part of a path."""
+def _names_at(keys: Sequence[str]) -> list[str]:
+    """Field names of the model that holds the last of these keys."""
     model: Any = StackConfig
-    for part in path.split(".")[:-1]:
+    for part in keys[:-1]:
         if isinstance(model, type) and issubclass(model, BaseModel):
             field = model.model_fields.get(part)
             model = field.annotation if field else None
@@ -215,9 +251,9 @@ def _names_at(path: str) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _at(values: Mapping[str, Any], path: str) -> object:
+def _at(values: Mapping[str, Any], keys: Sequence[str]) -> object:
     level: object = values
-    for part in path.split("."):
+    for part in keys:
         if isinstance(level, Mapping) and part in level:
             level = level[part]
         elif isinstance(level, list) and part.isdigit() and int(part) < len(level):
@@ -241,7 +277,7 @@ def _plain_secrets(
             value = secret.get_secret_value()
             host = urlsplit(value).hostname or ""
             open_to_all = key not in secrets and value != ENCRYPTED and not host.endswith(_RESERVED)
-            if open_to_all and origins.get(path, "").startswith(source):
+            if open_to_all and origins.get(path, "").startswith((source, CATALOGUE)):
                 hint = f"`pulumi config set --secret --path '{PROJECT}:{path}'`, or `ops config set {path} --secret`"
                 yield _problem(
                     merged, path, "[hidden]", "is plain text, which everybody who reads the file knows", hint

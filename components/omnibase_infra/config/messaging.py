@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -32,11 +31,13 @@ class ConsumerConfig(Section):
     """Where a consumer that did not exist before begins: at new events, or at the oldest that is kept."""
 
 
+TopicName = Annotated[str, Field(pattern=names.TOPIC, max_length=names.LONGEST_TOPIC)]
+"""`onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>`."""
+
+
 class TopicConfig(Section):
     """One topic: who writes, who reads, how much is kept."""
 
-    name: Annotated[str, Field(pattern=names.TOPIC, max_length=names.LONGEST_TOPIC)]
-    """`onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>`."""
     publishers: Annotated[list[Label], Field(min_length=1)]
     """Services (or `messaging.clients`) that may publish."""
     consumers: dict[Label, ConsumerConfig] = {}
@@ -85,8 +86,9 @@ class MessagingConfig(Section):
     """The process that makes streams and dead letters."""
     clients: list[Label] = []
     """Names besides the services that get keys: tools, other stacks. They need a flow of their own to the bus."""
-    topics: list[TopicConfig] = []
-    """The topics; events on any other subject are refused."""
+    topics: dict[TopicName, TopicConfig] = {}
+    """Name, `onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>` -> topic; events on any other subject are
+    refused."""
 
     @property
     def usable_mib(self) -> int:
@@ -99,7 +101,7 @@ class MessagingConfig(Section):
 
     def users(self) -> list[str]:
         """Everybody who publishes or consumes, and the clients, sorted."""
-        named = {name for topic in self.topics for name in (*topic.publishers, *topic.consumers)}
+        named = {name for topic in self.topics.values() for name in (*topic.publishers, *topic.consumers)}
         return sorted({*named, *self.clients})
 
 
@@ -159,7 +161,7 @@ def _certificates(certificates: CertificatesConfig, messaging: MessagingConfig) 
 
 
 def _storage(messaging: MessagingConfig) -> Iterator[Finding]:
-    sizes = [messaging.size_mib(topic) + messaging.dead_letter_mib for topic in messaging.topics]
+    sizes = [messaging.size_mib(topic) + messaging.dead_letter_mib for topic in messaging.topics.values()]
     needed = (sum(sizes) + names.ADVISORIES_MIB) * messaging.copies
     room = messaging.usable_mib * messaging.servers
     if needed > room:
@@ -173,23 +175,20 @@ def _storage(messaging: MessagingConfig) -> Iterator[Finding]:
 
 
 def _topics(messaging: MessagingConfig) -> Iterator[Finding]:
-    counts = Counter(topic.name for topic in messaging.topics)
-    for name in sorted(name for name, count in counts.items() if count > 1):
-        yield "messaging.topics", name, f"is declared {counts[name]} times", "one topic has one declaration"
     letters: dict[str, str] = {}
     for topic in messaging.topics:
-        known = letters.setdefault(names.dead_letters(topic.name), topic.name)
-        if known != topic.name:
-            allowed = f"has the same dead letters as {known} ({names.dead_letters(topic.name)})"
-            yield "messaging.topics", topic.name, allowed, "give it another event name or version"
+        known = letters.setdefault(names.dead_letters(topic), topic)
+        if known != topic:
+            allowed = f"has the same dead letters as {known} ({names.dead_letters(topic)})"
+            yield "messaging.topics", topic, allowed, "give it another event name or version"
 
 
 def _clients(services: Mapping[str, Any], messaging: MessagingConfig) -> Iterator[Finding]:
     known = [*services, *messaging.clients]
-    for number, topic in enumerate(messaging.topics):
+    for each, topic in messaging.topics.items():
         for role, named in (("publishers", topic.publishers), ("consumers", list(topic.consumers))):
             for name in (name for name in named if name not in known):
-                path = f"messaging.topics.{number}.{role}"
+                path = f"messaging.topics.{each}.{role}"
                 yield path, name, "is neither a service nor one of messaging.clients", nearest(name, known)
     for name in sorted(set(messaging.clients) & set(services)):
         yield "messaging.clients", name, "is a service of this stack, which has keys already", "remove it"

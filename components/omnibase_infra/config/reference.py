@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from omnibase_infra.config.descriptions import descriptions
 from omnibase_infra.config.environments import ALIASES, Environment
 from omnibase_infra.config.model import StackConfig
 from omnibase_infra.config.sources import all_defaults
@@ -60,22 +61,28 @@ def markdown() -> str:
     columns = " | ".join(member.value for member in Environment)
     rule = "|".join(["-"] * (4 + len(Environment)))
     lines = [f"| key | type | default | {columns} | meaning |", f"|{rule}|"]
-    lines += [_row(path, field) for path, field in _fields(StackConfig, "")]
+    lines += [_row(path, field, text) for path, field, text in _fields(StackConfig, "")]
     return f"{_HEAD}Environments have aliases: {aliases}.\n\n" + "\n".join(lines) + "\n"
 
 
 def json_schema() -> dict[str, Any]:
     """JSON schema of a whole stack file. What the tier's defaults fill in is not required of the file."""
     model = StackConfig.model_json_schema()
-    definitions = {name: _optional(schema) for name, schema in model.pop("$defs").items()}
+    models = {each.__name__: each for each in _models(StackConfig)}
+    definitions = {
+        name: _described(_optional(schema), models[name])
+        for name, schema in model.pop("$defs").items()
+        if name in models
+    }
     aliases = [*(member.value for member in Environment), *ALIASES]
     definitions["Environment"] = {"enum": aliases}
     definitions = {name: _encryptable(schema) for name, schema in definitions.items()}
-    settings = {f"{PROJECT}:{key}": _encryptable(schema) for key, schema in model["properties"].items()}
+    described = _described(model, StackConfig)["properties"]
+    settings = {f"{PROJECT}:{key}": _encryptable(schema) for key, schema in described.items()}
     config = {
         "type": "object",
         "properties": settings,
-        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images", "postgres")],
+        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images")]  # databases may come from the catalogue,
         # other namespaces belong to other programs, unknown keys of ours and keys without namespace are mistakes
         "patternProperties": {f"^(?!{PROJECT}:)[^:]+:.+$": {}},
         "additionalProperties": False,
@@ -107,13 +114,30 @@ def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "required"}
 
 
-def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    """Every leaf with its key path; `<name>` stands for the key of a mapping."""
+def _described(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model with what its source says of each field."""
+    texts = descriptions(model)
+    properties = {name: {**found, "description": texts[name]} for name, found in schema["properties"].items()}
+    return {**schema, "properties": properties}
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The model and all that it is made of."""
+    yield model
+    for field in model.model_fields.values():
+        below = _model(field.annotation)
+        if below is not None:
+            yield from _models(below)
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo, str]]:
+    """Every leaf with its key path and what it is; `<name>` stands for the key of a mapping."""
+    texts = descriptions(model)
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
         below = _model(field.annotation)
         if below is None:
-            yield path, field
+            yield path, field, texts.get(name, "")
         else:
             yield from _fields(below, f"{path}{_KEYS.get(get_origin(field.annotation), '')}.")
 
@@ -123,14 +147,14 @@ def _model(annotation: object) -> type[BaseModel] | None:
     return next((known for known in candidates if isinstance(known, type) and issubclass(known, BaseModel)), None)
 
 
-def _row(path: str, field: FieldInfo) -> str:
+def _row(path: str, field: FieldInfo, text: str) -> str:
     derived = {"environment": "the stack's name", "services.<name>.image": "the service's name"}
     default = "required" if field.is_required() else f"`{_text(field.default)}`"
     default = derived.get(path, default)
     values = [_tier(environment, path) for environment in Environment]
     if any(values):
         default = ""
-    meaning = " ".join((field.description or "").split())
+    meaning = " ".join(text.split())
     return f"| `{path}` | {_type(field.annotation, field.metadata)} | {default} | {' | '.join(values)} | {meaning} |"
 
 

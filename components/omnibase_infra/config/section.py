@@ -30,11 +30,9 @@ __all__ = [
 
 
 class Section(BaseModel):
-    """Base of every part of the settings."""
+    """Base of every part of the settings. The text below a field says what it is, see `descriptions`."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class QuotaConfig(Section):

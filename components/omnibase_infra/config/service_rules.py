@@ -250,7 +250,7 @@ def needs(
     """What services need of databases, topics and variables."""
     required = {name: bundles[name] for name in closure(bundles, selected)}
     services = deployed(services, bundles, selected)
-    topics = {topic.name: topic for topic in messaging.topics} if messaging.enabled else {}
+    topics = messaging.topics if messaging.enabled else {}
     users = messaging.users() if messaging.enabled else []
     for name, service in services.items():
         path = f"services.{name}"

@@ -85,10 +85,9 @@ def _store_args(name: str, args: LoggingStackArgs) -> HardenedWorkloadArgs:
         "port": names.STORE_PORT,
         "memory_mib": memory,
         "cpu_request_millis": int(args.get("store_cpu_request_millis", 25)),
-        "storage_gib": volume,
-        "storage_path": names.DATA,
-        "live_path": "/health",
-        "ready_path": "/health",
+        "volumes": {"data": {"path": names.DATA, "size_gib": volume}},
+        "live": {"path": "/health"},
+        "ready": {"path": "/health"},
         "start_seconds": 120,
         "command": [
             "/victoria-logs",

@@ -84,7 +84,7 @@ class MetricsOperator(pulumi.ComponentResource):
                 "memory_mib": int(args["memory_mib"]),
                 "cpu_request_millis": int(args["cpu_request_millis"]),
                 "port": names.OPERATOR_PORT,
-                "ready_path": "/healthz",
+                "ready": {"path": "/healthz"},
                 "service_account_token": True,
                 "waivers": [args["waiver"]],
             },

@@ -83,7 +83,9 @@ class WorkloadExporter(pulumi.ComponentResource):
                 "cpu_request_millis": int(args["cpu_request_millis"]),
                 "port": names.WORKLOAD_EXPORTER_PORT,
                 "scratch_mib": {},
-                "ready_path": "/healthz",  # its own /readyz and /livez ask the API server, whose outage is not its own
+                "ready": {
+                    "path": "/healthz"
+                },  # its own /readyz and /livez ask the API server, whose outage is not its own
                 "service_account_token": True,
                 "waivers": [args["waiver"]],
             },

@@ -23,7 +23,7 @@ from omnibase_infra.platform.monitoring import make_monitoring
 from omnibase_infra.platform.promises import promised_alerts
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import make_secrets
-from omnibase_infra.platform.services import Used, make_service, service_targets
+from omnibase_infra.platform.services import Used, make_services, service_targets
 from omnibase_infra.postgres import endpoint
 from omnibase_infra.scrape import ScrapeTarget
 
@@ -52,9 +52,7 @@ class Platform(pulumi.ComponentResource):
         self._database = make_database(self._room, self._operators)
         self._messages = make_messaging(self._room, self._certificates)
         used = Used(database=self._database, secrets=make_secrets(self._room), messages=self._messages)
-        self._services = {
-            key: make_service(self._room, used, key, service) for key, service in args.config.services.items()
-        }
+        self._services = make_services(self._room, used)
         self._agents = make_agents(self._room)
         self._logging = make_logging(self._room, self._agents)
         edge = make_gateway(self._room, self._certificates, self._services)
@@ -103,7 +101,7 @@ class Platform(pulumi.ComponentResource):
         targets: list[ScrapeTarget] = [
             *self._database.scrape_targets,
             *(target for operator in self._operators for target in operator.scrape_targets),
-            *(each for key, it in self._config.services.items() for each in service_targets(self._room, key, it)),
+            *(each for key, it in self._room.services.items() for each in service_targets(self._room, key, it)),
             *self.scrape_targets,
         ]
         homes = [part for part in (self._agents, self._logging) if part]
@@ -129,7 +127,7 @@ class Platform(pulumi.ComponentResource):
         }
 
     def _service_outputs(self) -> dict[str, pulumi.Input[Any]]:
-        first = next(iter(self._config.services), None)
+        first = next((name for name, each in self._room.services.items() if each.http_port), None)
         if first is None:
             return {}
         port = self._room.port(first)

@@ -114,7 +114,7 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "first_database": settings.first,
         "migrations": dict(room.args.migrations),
         "operator": OPERATOR,
-        "clients": [party for name in clients(room.config.services) for party in room.instances(name)],
+        "clients": [party for name in clients(room.services) for party in room.instances(name)],
         "api_server_cidrs": cluster.api_server,
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,

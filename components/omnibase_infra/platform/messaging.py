@@ -48,7 +48,7 @@ def make_messaging(room: Room, certificates: Certificates) -> MessageBus | None:
         "ca_secret": certificates.trust(room.namespace),
         "clients": [_client(room, name) for name in settings.users()],
         "readers": [room.api_server],  # `ops messages` asks through the API server's proxy
-        "topics": [_topic(settings, topic) for topic in settings.topics],
+        "topics": [_topic(settings, name, topic) for name, topic in settings.topics.items()],
         "duplicates_seconds": settings.duplicates_seconds,
         "credential_generation": settings.credential_generation,
         "priority_class": room.environment.data_priority_class,
@@ -80,13 +80,13 @@ def connect_messages(args: HardenedWorkloadArgs, prefix: str, service: str, bus:
 
 
 def _client(room: Room, name: str) -> ClientArgs:
-    if name in room.config.services:
+    if name in room.services:
         own, *others = room.instances(name)
         return {"name": name, "party": own, "others": others} if others else {"name": name, "party": own}
     return {"name": name}
 
 
-def _topic(settings: MessagingConfig, topic: TopicConfig) -> BusTopicArgs:
+def _topic(settings: MessagingConfig, name: str, topic: TopicConfig) -> BusTopicArgs:
     consumers: list[ConsumerArgs] = [
         {
             "client": client,
@@ -97,7 +97,7 @@ def _topic(settings: MessagingConfig, topic: TopicConfig) -> BusTopicArgs:
         for client, consumer in sorted(topic.consumers.items())
     ]
     found: BusTopicArgs = {
-        "topic": topic.name,
+        "topic": name,
         "publishers": sorted(topic.publishers),
         "consumers": consumers,
         "max_mib": settings.size_mib(topic),

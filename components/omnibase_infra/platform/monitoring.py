@@ -204,7 +204,7 @@ def _args(room: Room, home: Environment, targets: Sequence[ScrapeTarget]) -> Mon
         "prometheus_image": room.args.images["prometheus"],
         "alertmanager_image": room.args.images["alertmanager"],
         "targets": list(targets),
-        "services": list(room.config.services),
+        "services": [name for name, each in room.services.items() if each.metrics],
         "database": DATABASE,
         "nodes": NODE_EXPORTER,
         "workloads": WORKLOAD_JOB,

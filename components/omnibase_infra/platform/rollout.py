@@ -27,7 +27,7 @@ def make_rollout(
         workload: what the stable workload gets.
         before: what the service uses.
     """
-    settings, cluster = room.config.services[name].rollout, room.config.cluster
+    settings, cluster = room.services[name].rollout, room.config.cluster
     args: RolloutArgs = {
         "workload": workload,
         "analysis_image": room.args.images[ANALYSIS_IMAGE],
@@ -56,4 +56,4 @@ def make_rollout(
 
 def analyses(room: Room) -> list[Party]:
     """The analyses of all services, who ask Prometheus."""
-    return [room.service(analysis(name)) for name in rolling(room.config.services)]
+    return [room.service(analysis(name)) for name in rolling(room.services)]

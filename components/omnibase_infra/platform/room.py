@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pulumi
 
 from omnibase_infra.config import StackConfig
 from omnibase_infra.config.rollout import canary
+from omnibase_infra.config.services import HTTP, ServiceConfig
+from omnibase_infra.config.units import PortName
 from omnibase_infra.environment import Environment
-from omnibase_infra.naming import dns_label, stack_namespace
+from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.network import Party
 from omnibase_infra.platform.args import PlatformArgs
 from omnibase_infra.waiver import Waiver
@@ -40,6 +44,26 @@ class Room:
         """Namespace of services and database."""
         return stack_namespace(self.args.stack)
 
+    @cached_property
+    def services(self) -> dict[str, ServiceConfig]:
+        """What is deployed: name -> service, with the variables of its bundles."""
+        return self.config.effective_services()
+
+    @cached_property
+    def hosts(self) -> dict[str, str]:
+        """Service -> host name, of every deployed service that can be called."""
+        return {name: service_host(name, self.namespace) for name, each in self.services.items() if each.ports}
+
+    def addresses(self, names: Iterable[str]) -> dict[str, str]:
+        """Service -> URL of its port for requests, or `host:port` of the first port of one that has none."""
+        found = {}
+        for name in names:
+            ports = self.services[name].ports
+            http = ports.get(PortName(HTTP))
+            host = self.hosts[name]
+            found[name] = f"http://{host}:{http}" if http else f"{host}:{next(iter(ports.values()))}"
+        return found
+
     def space(self, part: str) -> str:
         """Namespace of one part of the stack, `omnibase-<stack>-<part>`: monitoring, logging, agents."""
         return dns_label(stack_namespace(self.args.stack), part)
@@ -54,12 +78,12 @@ class Room:
 
     def instances(self, name: str) -> list[Party]:
         """Everybody who runs a service: its stable pods, and its canary where it has one."""
-        rollout = self.config.services[name].rollout
+        rollout = self.services[name].rollout
         return [self.service(name), *([self.service(canary(name))] if rollout.enabled else [])]
 
     def port(self, name: str) -> int:
         """Port of a service's requests."""
-        port = self.config.services[name].http_port
+        port = self.services[name].http_port
         if port is None:
             raise KeyError(f"service {name!r} has no port for requests")
         return port

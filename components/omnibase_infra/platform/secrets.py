@@ -15,7 +15,7 @@ _EXTERNAL_DIRECTORY = "/run/secrets/external"
 def make_secrets(room: Room) -> SecretSet | None:
     """The set, or nothing where no service names a secret."""
     settings = room.config.secrets
-    given = {key for service in room.config.services.values() for key in service.secrets}
+    given = {key for service in room.services.values() for key in service.secrets}
     if not settings.enabled or not given:
         return None
     args: SecretSetArgs = {
@@ -23,7 +23,7 @@ def make_secrets(room: Room) -> SecretSet | None:
         "environment": room.tier,
         "entries": {key: _entry(room, key, entry) for key, entry in settings.entries.items() if key in given},
         "consumers": {
-            name: {"keys": list(service.secrets)} for name, service in room.config.services.items() if service.secrets
+            name: {"keys": list(service.secrets)} for name, service in room.services.items() if service.secrets
         },
     }
     if settings.store:
@@ -34,7 +34,7 @@ def make_secrets(room: Room) -> SecretSet | None:
 def give_secrets(room: Room, args: HardenedWorkloadArgs, service: str, prefix: str, made: SecretSet | None) -> None:
     """Mount what a service's settings name, with a variable `<PREFIX>_<KEY>_FILE` for each file."""
     settings = room.config.secrets
-    wanted = room.config.services[service].secrets
+    wanted = room.services[service].secrets
     external = [key for key in wanted if settings.entries[key].source == "external"]
     own = [key for key in wanted if key not in external]
     if made is None or not wanted:

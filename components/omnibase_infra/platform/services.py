@@ -1,8 +1,9 @@
-"""The services of ours in an environment."""
+"""The services in an environment: each with everything that its settings name, in the order in which they need it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 import pulumi
 
@@ -10,14 +11,29 @@ from omnibase_infra.config import ServiceConfig
 from omnibase_infra.config.services import prefix as variables
 from omnibase_infra.messaging import MessageBus
 from omnibase_infra.platform.database import connect
+from omnibase_infra.platform.documents import give_documents
 from omnibase_infra.platform.messaging import connect_messages, uses_messages
 from omnibase_infra.platform.rollout import make_rollout
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import give_secrets
+from omnibase_infra.platform.service_args import service_args
 from omnibase_infra.postgres import PostgresCluster
 from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.secrets import SecretSet
-from omnibase_infra.workload import HardenedWorkload, HardenedWorkloadArgs
+from omnibase_infra.workload import HardenedWorkload
+
+_WAITED_FOR = ("healthy", "completed")
+"""Conditions of `depends_on` that the engine waits for. For `started` nobody waits: Kubernetes starts again whatever
+ends because another is not there yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """The parts of the environment that services may use."""
+
+    database: PostgresCluster
+    secrets: SecretSet | None
+    messages: MessageBus | None
 
 
 def service_targets(room: Room, name: str, settings: ServiceConfig) -> list[ScrapeTarget]:
@@ -37,38 +53,25 @@ def service_targets(room: Room, name: str, settings: ServiceConfig) -> list[Scra
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Used:
-    """The parts of the environment that services may use."""
+def make_services(room: Room, used: Used) -> dict[str, HardenedWorkload]:
+    """Everything that the stack deploys, by name; a service comes after those that it waits for."""
+    order = TopologicalSorter({name: _waits_for(each) for name, each in room.services.items()}).static_order()
+    made: dict[str, HardenedWorkload] = {}
+    for name in order:
+        made[name] = _make(room, used, name, [made[other] for other in _waits_for(room.services[name])])
+    return made
 
-    database: PostgresCluster
-    secrets: SecretSet | None
-    messages: MessageBus | None
+
+def _waits_for(settings: ServiceConfig) -> list[str]:
+    return [other for other, condition in settings.depends_on.items() if condition in _WAITED_FOR]
 
 
-def make_service(room: Room, used: Used, name: str, settings: ServiceConfig) -> HardenedWorkload:
-    """One service with everything that its settings name; it starts after what it uses."""
-    prefix = variables(name)
-    args: HardenedWorkloadArgs = {
-        "namespace": room.namespace,
-        "environment": room.tier,
-        "image": room.args.images[settings.image],
-        "memory_mib": settings.memory_mib,
-        "cpu_request_millis": settings.cpu_request_millis,
-        "port": room.port(name),
-        "replicas": settings.replicas,
-        "priority_class": room.environment.service_priority_class,
-        "env": {
-            f"{prefix}_ENVIRONMENT": room.tier,
-            f"{prefix}_LOG_LEVEL": settings.log_level,
-            **_faults(prefix, settings),
-        },
-    }
-    operators = room.config.cluster.operators
-    if operators:
-        args["accepts_from"] = [{"name": "operators", "cidrs": operators}]
+def _make(room: Room, used: Used, name: str, others: list[HardenedWorkload]) -> HardenedWorkload:
+    settings, prefix = room.services[name], variables(name)
+    args = service_args(room, name, settings)
+    give_documents(room, args, name, prefix)
     give_secrets(room, args, name, prefix, used.secrets)
-    before: list[pulumi.Resource] = [room.environment]
+    before: list[pulumi.Resource] = [room.environment, *others]
     if settings.databases:
         connect(args, settings.databases, room, used.database)
         before.append(used.database)
@@ -77,10 +80,5 @@ def make_service(room: Room, used: Used, name: str, settings: ServiceConfig) -> 
         before.append(used.messages)
     if settings.rollout.enabled:
         before.append(make_rollout(room, name, prefix, args, before))
+    room.waivers.extend(each.permission for each in settings.exceptions)
     return HardenedWorkload(name, args, room.below(*before))
-
-
-def _faults(prefix: str, settings: ServiceConfig) -> dict[str, str]:
-    """Faults on purpose; a service without them knows nothing of them."""
-    wanted = {"ERROR_PERCENT": settings.faults.error_percent, "LATENCY_MS": settings.faults.latency_ms}
-    return {f"{prefix}_FAULTS_{name}": str(value) for name, value in wanted.items() if value}

@@ -5,6 +5,7 @@ from itertools import pairwise
 from omnibase_infra.naming import DNS_LABEL
 from omnibase_infra.rollout.args import RolloutArgs
 from omnibase_infra.rollout.names import analysis
+from omnibase_infra.workload import READY
 
 _BOUNDS = {
     "interval_seconds": (2, 3600),
@@ -56,6 +57,8 @@ def _workload(args: RolloutArgs) -> list[str]:
         )
     if "port" not in workload:
         found.append("workload.port is required: the canary is called on it")
+    if "path" not in workload.get("ready", READY):
+        found.append("workload.ready must be a path: the analysis calls it")
     if "tls_secret" in workload:
         found.append("workload.tls_secret: the analysis speaks plain HTTP with the canary; leave TLS to the gateway")
     twice = sorted(set(args.get("canary_env", {})) & set(workload.get("env", {})))

@@ -6,7 +6,7 @@ from omnibase_infra.naming import labels, service_host
 from omnibase_infra.objects import Manifest
 from omnibase_infra.rollout.args import RolloutArgs
 from omnibase_infra.rollout.names import analysis, canary
-from omnibase_infra.workload import HardenedWorkloadArgs
+from omnibase_infra.workload import LIVE, READY, HardenedWorkloadArgs
 
 REFUSED, WRONG_SETTINGS = 1, 2
 """Exit codes of the analysis that another try would not change."""
@@ -54,7 +54,8 @@ def analysis_args(name: str, args: RolloutArgs) -> HardenedWorkloadArgs:
 def _environment(name: str, args: RolloutArgs, steps: list[int]) -> dict[str, pulumi.Input[str]]:
     workload = args["workload"]
     space = workload["namespace"]
-    ready, live = workload.get("ready_path", "/readyz"), workload.get("live_path", "/healthz")
+    ready = workload.get("ready", READY)["path"]
+    quiet = dict.fromkeys([workload.get("live", LIVE).get("path", ready), ready, _METRICS_PATH])
     return {
         "NAMESPACE": space,
         "SERVICE": name,
@@ -69,7 +70,7 @@ def _environment(name: str, args: RolloutArgs, steps: list[int]) -> dict[str, pu
         "CANARY_URL": f"http://{service_host(canary(name), space)}:{int(workload['port'])}",
         "READY_PATH": ready,
         "PROBE_PATH": args.get("probe_path", ""),
-        "QUIET_PATHS": ",".join([live, ready, _METRICS_PATH]),
+        "QUIET_PATHS": ",".join(quiet),
         "PROMETHEUS_URL": args["prometheus_url"],
     }
 

@@ -1,7 +1,5 @@
-"""Random texts and digests: the only randomness of secrets, kept in a Stash by whoever calls it."""
+"""Random texts: the only randomness of secrets, kept in a Stash by whoever calls it."""
 
-import hashlib
-import hmac
 import secrets
 import string
 
@@ -16,8 +14,3 @@ def random_text(length: int, alphabet: str) -> str:
     """Independent characters from the system's source of randomness."""
     characters = _CHARACTERS[alphabet]
     return "".join(secrets.choice(characters) for _ in range(length))
-
-
-def fingerprint(value: str, key: str) -> str:
-    """A mark of a value by which nobody can test a guess: keyed, because an imported value may be short."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections import Counter
 
 from omnibase_infra.naming import dns_label
 from omnibase_infra.pinned import digest_problem
@@ -12,18 +13,32 @@ from omnibase_infra.workload.args import (
     DEFAULT_STOP_SECONDS,
     DEFAULT_UID,
     KINDS,
+    LIVE,
     LONG_RUNNING,
     LONGEST_START_SECONDS,
     LONGEST_STOP_SECONDS,
+    MOST_SETTINGS_BYTES,
+    PROBES,
+    READY,
+    SETTINGS_DIRECTORY,
+    TLS_DIRECTORY,
     WAIVABLE,
     HardenedWorkloadArgs,
+    Probe,
 )
+from omnibase_infra.workload.pod import ports
 
 _CRON = re.compile(r"^(\S+\s+){4}\S+$")
 _CREDENTIAL = re.compile(r"(PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIAL)S?$")
 _FIRST_FREE_PORT = 1024  # binding a lower one would need a capability
 _LAST_PORT = 65535
 _LEAST_MEMORY_MIB = 16
+_PART = re.compile(r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")
+_FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_LONGEST_PORT_NAME = 15
+_LONGEST_PROBE_SECONDS = 300
+_MOST_RETRIES = 100
+_TAKEN = ("settings",)  # names of volumes that the pod has anyway
 
 
 def problems(name: str, args: HardenedWorkloadArgs, day: datetime.date) -> list[str]:
@@ -34,7 +49,8 @@ def problems(name: str, args: HardenedWorkloadArgs, day: datetime.date) -> list[
         args: as given.
         day: today, for waivers.
     """
-    return [*_name(name), *_kind(args), *_sizes(args), *_pod(args), *_waivers(args, day)]
+    parts = (_kind, _sizes, _ports, _pod, _probes, _settings)
+    return [*_name(name), *(problem for part in parts for problem in part(args)), *_waivers(args, day)]
 
 
 def _name(name: str) -> list[str]:
@@ -49,16 +65,19 @@ def _kind(args: HardenedWorkloadArgs) -> list[str]:
     if kind not in KINDS:
         return [f"kind={kind!r} must be one of {', '.join(KINDS)}"]
     found = []
-    if kind in LONG_RUNNING and "port" not in args:
-        found.append(f"port is required for a {kind}: without it nothing can probe or reach the pods")
+    if kind in LONG_RUNNING and "port" not in args and not _asked_without_port(args):
+        found.append(f"port is required for a {kind}, unless every probe names one or is a command")
     if kind == "CronJob" and not _CRON.match(args.get("schedule", "")):
         found.append(f"schedule={args.get('schedule', '')!r} must be five cron fields, for example '0 3 * * *'")
     if kind != "CronJob" and "schedule" in args:
         found.append(f"schedule is for a CronJob, not for a {kind}")
-    if kind == "StatefulSet" and ("storage_gib" not in args or not args.get("storage_path", "").startswith("/")):
-        found.append("a StatefulSet needs storage_gib and an absolute storage_path")
-    if kind != "StatefulSet" and "storage_gib" in args:
-        found.append(f"storage_gib is for a StatefulSet, not for a {kind}")
+    if kind == "StatefulSet" and not args.get("volumes"):
+        found.append("a StatefulSet needs volumes; without them a Deployment is enough")
+    if kind == "StatefulSet" and not ports(args):
+        found.append("a StatefulSet needs a port: its pods are named by a Service")
+    for field in ("volumes", "storage_class", "protect"):
+        if kind != "StatefulSet" and field in args:
+            found.append(f"{field} is for a StatefulSet, not for a {kind}")
     for field in ("deadline_seconds", "final_exit_codes"):
         if kind != "Job" and field in args:
             found.append(f"{field} is for a Job, not for a {kind}")
@@ -73,13 +92,16 @@ def _sizes(args: HardenedWorkloadArgs) -> list[str]:
     found = []
     bounds = {
         "memory_mib": (args["memory_mib"], _LEAST_MEMORY_MIB, 1_048_576),
+        "memory_request_mib": (args.get("memory_request_mib", args["memory_mib"]), 1, args["memory_mib"]),
         "cpu_request_millis": (args.get("cpu_request_millis", 50), 1, 256_000),
+        "cpu_limit_millis": (args.get("cpu_limit_millis", 256_000), args.get("cpu_request_millis", 50), 256_000),
         "port": (args.get("port", 8080), _FIRST_FREE_PORT, _LAST_PORT),
         "replicas": (args.get("replicas", 1), 1, 1000),
         "uid": (args.get("uid", DEFAULT_UID), 1, 2**31 - 1),
         "start_seconds": (args.get("start_seconds", DEFAULT_START_SECONDS), 1, LONGEST_START_SECONDS),
         "stop_seconds": (args.get("stop_seconds", DEFAULT_STOP_SECONDS), 1, LONGEST_STOP_SECONDS),
         "deadline_seconds": (args.get("deadline_seconds", DEFAULT_DEADLINE_SECONDS), 10, 86_400),
+        **{f"volumes[{key}].size_gib": (each["size_gib"], 1, 65_536) for key, each in args.get("volumes", {}).items()},
         **{f"final_exit_codes[{place}]": (code, 1, 255) for place, code in enumerate(args.get("final_exit_codes", []))},
     }
     for field, (value, low, high) in bounds.items():
@@ -105,10 +127,85 @@ def _pod(args: HardenedWorkloadArgs) -> list[str]:
     for path, size in args.get("scratch_mib", {}).items():
         if not path.startswith("/") or size < 1:
             found.append(f"scratch_mib {path!r}={size} needs an absolute path and at least 1 MiB")
-    for field in ("live_path", "ready_path"):
-        value = args.get(field, "/")
-        if not str(value).startswith("/"):
-            found.append(f"{field}={value!r} must start with '/'")
+    for key, volume in args.get("volumes", {}).items():
+        if not volume["path"].startswith("/") or not _PART.match(key) or key in _TAKEN:
+            found.append(f"volume {key!r} at {volume['path']!r} needs an absolute path and a name like 'data'")
+    return [*found, *_shared_paths(args)]
+
+
+def _shared_paths(args: HardenedWorkloadArgs) -> list[str]:
+    """A directory that two things are mounted at would show one of them only."""
+    mounts = [
+        *args.get("scratch_mib", {}),
+        *(volume["path"] for volume in args.get("volumes", {}).values()),
+        *(mount["path"] for mount in args.get("secret_mounts", [])),
+        *(mount["path"] for mount in args.get("config_mounts", [])),
+        *([SETTINGS_DIRECTORY] if args.get("settings") else []),
+        *([TLS_DIRECTORY] if "tls_secret" in args else []),
+    ]
+    places = Counter(path.rstrip("/") for path in mounts)
+    return [f"{count} things are mounted at {path!r}; give each its own" for path, count in places.items() if count > 1]
+
+
+def _ports(args: HardenedWorkloadArgs) -> list[str]:
+    found = []
+    for key, port in args.get("more_ports", {}).items():
+        if not _PART.match(key) or len(key) > _LONGEST_PORT_NAME or key in ("http", "https"):
+            found.append(f"more_ports {key!r} must be at most 15 of a-z, 0-9 and '-', and not http or https")
+        if not _FIRST_FREE_PORT <= port <= _LAST_PORT:
+            found.append(f"more_ports {key!r}={port} is outside {_FIRST_FREE_PORT}..{_LAST_PORT}")
+    twice = [port for port, count in Counter(ports(args).values()).items() if count > 1]
+    found += [f"port {port} has more than one name" for port in twice]
+    for call in args.get("calls", []):
+        if not call["ports"]:
+            found.append(f"calls to {call['party']['name']!r} name no port")
+    if args.get("accepts_from") and not ports(args):
+        found.append("accepts_from needs a port to connect to")
+    return found
+
+
+def _asked_without_port(args: HardenedWorkloadArgs) -> bool:
+    live = args.get("live", LIVE)
+    probes = (live, args.get("ready", READY), args.get("start", live))
+    return all("command" in probe or "port" in probe for probe in probes)
+
+
+def _probes(args: HardenedWorkloadArgs) -> list[str]:
+    given: dict[str, Probe] = {
+        field: args[field]  # type: ignore[literal-required]  # keys of HardenedWorkloadArgs
+        for field in PROBES
+        if field in args
+    }
+    return [f"{field} {problem}" for field, probe in given.items() for problem in _probe(probe, args)]
+
+
+def _probe(probe: Probe, args: HardenedWorkloadArgs) -> list[str]:
+    asked = [how for how in ("path", "command", "tcp") if probe.get(how)]
+    found = [] if len(asked) == 1 else [f"must have exactly one of path, command and tcp, and has {asked or 'none'}"]
+    if not probe.get("path", "/").startswith("/"):
+        found.append(f"path={probe.get('path')!r} must start with '/'")
+    if "port" in probe and probe["port"] not in ports(args).values():
+        found.append(
+            f"port={probe['port']} is not a port of the workload ({', '.join(map(str, ports(args).values()))})"
+        )
+    for field in ("interval_seconds", "timeout_seconds"):
+        value = int(probe.get(field, 1))  # type: ignore[call-overload]  # a key of Probe
+        if not 1 <= value <= _LONGEST_PROBE_SECONDS:
+            found.append(f"{field}={value} is outside 1..{_LONGEST_PROBE_SECONDS}")
+    if not 1 <= probe.get("retries", 1) <= _MOST_RETRIES:
+        found.append(f"retries={probe.get('retries')} is outside 1..{_MOST_RETRIES}")
+    return found
+
+
+def _settings(args: HardenedWorkloadArgs) -> list[str]:
+    files = args.get("settings", {})
+    found = [f"settings file {name!r} must be named by letters, digits, '-', '_' and '.'" for name in files
+             if not _FILE.match(name)]  # fmt: skip
+    size = sum(len(name) + len(text.encode()) for name, text in files.items())
+    if size > MOST_SETTINGS_BYTES:
+        found.append(
+            f"settings have {size} bytes of at most {MOST_SETTINGS_BYTES}; what is that big belongs in storage"
+        )
     return found
 
 

@@ -4,8 +4,13 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.workload.args import DEFAULT_DEADLINE_SECONDS, DEFAULT_START_SECONDS, HardenedWorkloadArgs
-from omnibase_infra.workload.pod import pod_template, scheme
+from omnibase_infra.workload.args import (
+    DEFAULT_DEADLINE_SECONDS,
+    DEFAULT_START_SECONDS,
+    HardenedWorkloadArgs,
+    Volume,
+)
+from omnibase_infra.workload.pod import pod_template, ports, settings_name
 
 _ROLL_MARGIN_SECONDS = 120  # image pull, scheduling and the first readiness probe, on top of the start budget
 _CPU_TARGET_PERCENT = 70
@@ -16,6 +21,8 @@ def workload(name: str, args: HardenedWorkloadArgs) -> Manifest:
     """The Deployment, StatefulSet, Job or CronJob."""
     kind = args.get("kind", "Deployment")
     found = labels(name, "service", args["environment"])
+    if "layer" in args:
+        found["omnibase.io/layer"] = args["layer"]
     template = pod_template(name, args, found)
     spec: Manifest
     if kind == "Deployment":
@@ -48,13 +55,6 @@ def _deployment(name: str, args: HardenedWorkloadArgs, template: Manifest) -> Ma
 
 
 def _stateful_set(name: str, args: HardenedWorkloadArgs, template: Manifest) -> Manifest:
-    claim = {
-        "metadata": {"name": "data"},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": f"{int(args['storage_gib'])}Gi"}},
-        },
-    }
     return {
         "serviceName": name,
         "replicas": int(args.get("replicas", 1)),
@@ -62,9 +62,19 @@ def _stateful_set(name: str, args: HardenedWorkloadArgs, template: Manifest) -> 
         "podManagementPolicy": "OrderedReady",
         "updateStrategy": {"type": "RollingUpdate"},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
-        "volumeClaimTemplates": [claim],
+        "volumeClaimTemplates": [_claim(key, volume, args) for key, volume in args["volumes"].items()],
         "template": template,
     }
+
+
+def _claim(key: str, volume: Volume, args: HardenedWorkloadArgs) -> Manifest:
+    spec: Manifest = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{int(volume['size_gib'])}Gi"}},
+    }
+    if "storage_class" in args:
+        spec["storageClassName"] = args["storage_class"]
+    return {"metadata": {"name": key}, "spec": spec}
 
 
 def _job(name: str, args: HardenedWorkloadArgs, template: Manifest) -> Manifest:
@@ -103,13 +113,20 @@ def service_account(name: str, args: HardenedWorkloadArgs) -> Manifest:
     return _object("v1", "ServiceAccount", name, args, {"automountServiceAccountToken": False})
 
 
+def settings(name: str, args: HardenedWorkloadArgs) -> Manifest:
+    """The files of the settings, which never change under a running pod."""
+    found = _object("v1", "ConfigMap", name, args, {"immutable": True, "data": dict(args["settings"])})
+    return {**found, "metadata": {**found["metadata"], "name": settings_name(name, args)}}
+
+
 def service(name: str, args: HardenedWorkloadArgs) -> Manifest:
     """The stable address; only ready pods are behind it."""
-    port = int(args["port"])
     spec = {
         "type": "ClusterIP",
         "selector": {"app.kubernetes.io/name": name},
-        "ports": [{"name": scheme(args), "port": port, "targetPort": scheme(args), "protocol": "TCP"}],
+        "ports": [
+            {"name": key, "port": port, "targetPort": key, "protocol": "TCP"} for key, port in ports(args).items()
+        ],
     }
     return _object("v1", "Service", name, args, {"spec": spec})
 

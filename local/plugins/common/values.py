@@ -50,14 +50,17 @@ def plain(value: Json) -> Json:
 
 def contains(value: Json, test: Callable[[Json], bool]) -> bool:
     """Whether a value or anything inside it passes the test."""
-    if test(value):
-        return True
-    if isinstance(value, dict):
-        return any(contains(item, test) for item in value.values())
-    if isinstance(value, list):
-        return any(contains(item, test) for item in value)
-    if isinstance(value, Secret):
-        return contains(value.value, test)
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if test(item):
+            return True
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, Secret):
+            waiting.append(item.value)
     return False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 
 from local.plugins.common import values
 from local.plugins.common.values import Json, Object, Secret
@@ -20,19 +19,19 @@ _UNDERSCORED = {dashed: underscored for underscored, dashed in _DASHED.items()}
 
 def plain(value: Json) -> Json:
     """A copy without secret marks, with the API's spelling of `x-kubernetes-*` keys (SDKs cannot spell dashes)."""
-    return _spelled(values.plain(value), _DASHED)
+    if isinstance(value, dict):
+        return {_DASHED.get(key, key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return plain(value.value) if isinstance(value, Secret) else value
 
 
 def underscored(value: Json) -> Json:
     """A copy with the SDKs' spelling of `x-kubernetes-*` keys."""
-    return _spelled(value, _UNDERSCORED)
-
-
-def _spelled(value: Json, spelling: Mapping[str, str]) -> Json:
     if isinstance(value, dict):
-        return {spelling.get(key, key): _spelled(item, spelling) for key, item in value.items()}
+        return {_UNDERSCORED.get(key, key): underscored(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_spelled(item, spelling) for item in value]
+        return [underscored(item) for item in value]
     return value
 
 

@@ -66,9 +66,12 @@ def create(session: Session, request: Request) -> tuple[str, Object]:
         ResourceError: nothing was created.
         PartialFailureError: it was created but did not become ready.
     """
+    if request.preview and session.cluster is None:
+        session.warn_unreachable(request.urn)
+        return "", request.news
     inputs = _sendable(request.news)
     patches = gvk.is_patch(request.urn, inputs)
-    if request.preview and _cannot_preview(session, request, inputs, patches):
+    if request.preview and _cannot_preview(session, inputs, patches):
         return "", request.news
     cluster = session.require()
     manager = field_manager(session, request.news, inputs)
@@ -214,10 +217,7 @@ def _sendable(news: Object) -> Object:
     return inputs if contains_unknown(inputs) else normalize(inputs)
 
 
-def _cannot_preview(session: Session, request: Request, inputs: Object, patches: bool) -> bool:
-    if session.cluster is None:
-        session.warn_unreachable(request.urn)
-        return True
+def _cannot_preview(session: Session, inputs: Object, patches: bool) -> bool:
     if contains_unknown(inputs) or patches or not session.settings.server_side_apply:
         return True
     return not session.serves(inputs)

@@ -142,7 +142,7 @@ def of_type(recorder: Recorder, ending: str) -> list[Registration]:
 
 
 def server_secret(recorder: Recorder) -> Registration:
-    return next(item for item in of_type(recorder, ":Secret") if item.name == "api-secret")
+    return next(item for item in of_type(recorder, ":Secret") if item.name.startswith("api-secret-"))
 
 
 def test_a_servers_secret_is_of_the_tls_type_immutable_and_made_before_the_old_one_goes() -> None:

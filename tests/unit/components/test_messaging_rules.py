@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omnibase_infra.config import ConfigError, load, load_stack_file, topics
 
 ROOT = Path(__file__).resolve().parents[3]
-TOPIC = {"name": "onex.evt.reference.note-created.v1", "publishers": ["reference"], "consumers": {"reference": {}}}
+NAME = "onex.evt.reference.note-created.v1"
 
 
 def settings(stack: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a stack file
@@ -33,15 +33,15 @@ def complaint(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- 
     return found[path]
 
 
-def topic(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a stack file
-    return {**TOPIC, **changes}
+def topic(name: str = NAME, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a stack file
+    return {name: {"publishers": ["reference"], "consumers": {"reference": {}}, **changes}}
 
 
 @pytest.mark.req("P11", "C3.5")
 def test_topics_that_may_outgrow_the_volumes_are_refused() -> None:
     # 819 MiB usable: 787 + 16 of dead letters + 16 of advisories fit exactly
-    load("dev", settings("dev", topics=[topic(max_mib=787)]), {})
-    text = complaint("dev", "messaging.storage_gib", topics=[topic(max_mib=788)])
+    load("dev", settings("dev", topics=topic(max_mib=787)), {})
+    text = complaint("dev", "messaging.storage_gib", topics=topic(max_mib=788))
     assert "may grow to 820 MiB with 1 copies, of which 1 servers hold 819 MiB" in text
     assert "raise storage_gib" in text
 
@@ -71,11 +71,9 @@ def test_dev_may_do_without_a_bus() -> None:
 
 
 @pytest.mark.req("P4", "V23")
-def test_a_topic_has_one_declaration_and_dead_letters_of_its_own() -> None:
-    twice = complaint("dev", "messaging.topics", topics=[TOPIC, TOPIC])
-    assert "is declared 2 times" in twice
-    command = topic(name="onex.cmd.reference.note-created.v1")
-    shared = complaint("dev", "messaging.topics", topics=[TOPIC, command])
+def test_a_topic_has_dead_letters_of_its_own() -> None:
+    command = topic("onex.cmd.reference.note-created.v1")
+    shared = complaint("dev", "messaging.topics", topics={**topic(), **command})
     assert "has the same dead letters as onex.evt.reference.note-created.v1" in shared
 
 
@@ -91,16 +89,16 @@ def test_a_topic_has_one_declaration_and_dead_letters_of_its_own() -> None:
     ],
 )
 def test_a_topics_name_follows_the_pattern(name: str) -> None:
-    complaint("dev", "messaging.topics.0.name", topics=[topic(name=name)])
+    complaint("dev", f"messaging.topics.{name}", topics=topic(name))
 
 
 @pytest.mark.req("C1.3", "V24")
 def test_publishers_and_consumers_exist() -> None:
-    text = complaint("dev", "messaging.topics.0.publishers", topics=[topic(publishers=["referense"])])
+    text = complaint("dev", f"messaging.topics.{NAME}.publishers", topics=topic(publishers=["referense"]))
     assert "did you mean 'reference'?" in text
-    text = complaint("dev", "messaging.topics.0.consumers", topics=[topic(consumers={"orders": {}})])
+    text = complaint("dev", f"messaging.topics.{NAME}.consumers", topics=topic(consumers={"orders": {}}))
     assert "neither a service nor one of messaging.clients" in text
-    load("dev", settings("dev", topics=[topic(consumers={"orders": {}})], clients=["orders"]), {})
+    load("dev", settings("dev", topics=topic(consumers={"orders": {}}), clients=["orders"]), {})
     assert "has keys already" in complaint("dev", "messaging.clients", clients=["reference"])
 
 

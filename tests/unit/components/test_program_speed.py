@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pulumi
 import pytest
 from omnibase_infra.objects import child
-from omnibase_infra.program import DEBUG_VARIABLE, save_time
+from omnibase_infra.program import DEBUG_VARIABLE, begin_requests, save_time
 from pulumi.runtime import resource as registering
+from pulumi.runtime import stack as running
 
 from tests.stacks.support.recorder import record
 
+WAIT = asyncio.wait
 DEBUG, STACK, THRESHOLD = pulumi.log.debug, registering._get_stack_trace, gc.get_threshold()
 
 
@@ -22,6 +27,7 @@ def _as_before() -> Iterator[None]:
     yield
     pulumi.log.debug, registering._get_stack_trace = DEBUG, STACK
     gc.set_threshold(*THRESHOLD)
+    vars(running)["asyncio"] = asyncio
 
 
 def test_the_sdk_sends_no_debug_messages_and_can_still_be_called_as_before() -> None:
@@ -52,8 +58,68 @@ def test_whoever_looks_for_a_fault_of_the_sdk_still_gets_its_messages() -> None:
     assert registering._get_stack_trace is STACK
 
 
+def values_of(program: Callable[[], None]) -> int:
+    """How many values the SDK has looked at, all waits of a program together."""
+    looked = 0
+
+    async def counted(tasks: Any, **options: Any) -> Any:  # noqa: ANN401 -- asyncio.wait's own
+        nonlocal looked
+        looked += len(list(tasks))
+        return await WAIT(tasks, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "wait", counted)
+        record(program)
+    return looked
+
+
+def test_the_program_waits_once_for_its_values_and_not_once_for_each_of_them() -> None:
+    def program() -> None:
+        parent = pulumi.ComponentResource("t:index:T", "t")
+        for number in range(50):
+            child(parent, f"c-{number}", {"apiVersion": "v1", "kind": "Service", "metadata": {}})
+
+    save_time({})
+
+    assert values_of(program) < 50 * 50
+
+
+def test_a_value_that_fails_still_ends_the_program() -> None:
+    def refuse(_: object) -> None:
+        raise ValueError("refused on purpose")
+
+    def program() -> None:
+        made = child(pulumi.ComponentResource("t:index:T", "t"), "c", {"apiVersion": "v1", "kind": "S", "metadata": {}})
+        made.urn.apply(refuse)
+
+    save_time({})
+
+    with pytest.raises(ValueError, match="refused on purpose"):
+        record(program)
+
+
 def test_garbage_is_looked_for_rarely_but_is() -> None:
     save_time({})
 
     assert gc.isenabled()
     assert gc.get_threshold()[0] >= 10_000
+
+
+def test_the_end_of_a_program_does_not_count_all_outputs_again_for_each_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+
+    async def wait(outputs: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        looked_at.append(len(outputs))
+        return await asyncio.wait(outputs, **options)
+
+    async def program() -> None:
+        parent = pulumi.ComponentResource("t:index:T", "t")
+        for number in range(100):
+            child(parent, f"c{number}", {"apiVersion": "v1", "kind": "Service", "metadata": {}})
+        await begin_requests()
+
+    monkeypatch.setattr(running, "asyncio", SimpleNamespace(**{**vars(asyncio), "wait": wait}))
+    assert len(record(program).requests) == 102  # with the stack and the parent
+    assert sum(looked_at) < 1_000  # without: 5234

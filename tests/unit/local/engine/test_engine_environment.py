@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +65,26 @@ def test_home_and_backend_exist_and_belong_to_the_instance(paths: Paths) -> None
     assert result["PULUMI_BACKEND_URL"] == f"file://{paths.pulumi_backend}?metadata=skip"
     assert paths.pulumi_home.is_dir()
     assert paths.pulumi_backend.is_dir()
+
+
+def test_where_python_may_write_nothing_beside_sources_compiled_modules_are_kept_in_the_cache(
+    paths: Paths, tmp_path: Path
+) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "module.py").write_text("")
+    env = environment(paths, {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(sources)})
+
+    subprocess.run([sys.executable, "-c", "import module"], env=env, check=True)
+
+    assert [file.name for file in sources.iterdir()] == ["module.py"]
+    assert list(paths.cache.rglob("module.*.pyc"))
+
+
+def test_a_caller_who_keeps_compiled_modules_somewhere_or_lets_python_do_so_is_left_alone(paths: Paths) -> None:
+    given = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/elsewhere"}
+    assert environment(paths, given).items() >= given.items()
+    assert "PYTHONPYCACHEPREFIX" not in environment(paths, {})
 
 
 def test_the_engine_finds_no_place_for_a_log_of_every_request(paths: Paths) -> None:

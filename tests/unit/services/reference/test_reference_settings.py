@@ -59,7 +59,7 @@ def test_the_pool_has_a_limit(tmp_path: Path) -> None:
 def test_the_process_names_every_wrong_setting_and_shows_no_value() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "services.reference"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
         env={"PATH": os.environ["PATH"], "REFERENCE_PORT": "80", "REFERENCE_DATABASE_USER": "secret-user"},
     )  # fmt: skip
 

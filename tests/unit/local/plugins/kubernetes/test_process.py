@@ -36,7 +36,7 @@ def port(started: subprocess.Popen[str]) -> int:
 def version(number: int) -> str:
     with grpc.insecure_channel(f"127.0.0.1:{number}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        return str(stub.GetPluginInfo(empty_pb2.Empty(), timeout=10).version)
+        return str(stub.GetPluginInfo(empty_pb2.Empty(), timeout=90).version)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -45,7 +45,7 @@ def test_the_process_prints_its_port_answers_and_ends_when_asked(
 ) -> None:
     assert version(port(process)).startswith("4.34.2")
     process.send_signal(end)
-    assert process.wait(5) == 0
+    assert process.wait(90) == 0
 
 
 def test_the_process_ends_when_its_engine_is_killed() -> None:
@@ -61,7 +61,7 @@ def test_the_process_ends_when_its_engine_is_killed() -> None:
         plugin, number = int(engine.stdout.readline()), int(engine.stdout.readline())
         assert version(number)
         engine.kill()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 90
         while Path(f"/proc/{plugin}").exists() and "Z" not in Path(f"/proc/{plugin}/stat").read_text().split()[2]:
             assert time.monotonic() < deadline, "the plugin outlives its engine"
             time.sleep(0.1)

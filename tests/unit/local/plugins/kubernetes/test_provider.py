@@ -14,8 +14,8 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from local.errors import InputError
 from local.plugins.common.convert import decode, encode
-from local.plugins.common.values import UNKNOWN, Json, Object
-from local.plugins.kubernetes import settings
+from local.plugins.common.values import UNKNOWN, Json, Object, Secret
+from local.plugins.kubernetes import checking, settings
 from local.plugins.kubernetes.provider import KubernetesProvider
 from local.plugins.kubernetes.session import Session
 from local.plugins.kubernetes.settings import Settings
@@ -102,6 +102,39 @@ def test_inputs_that_stay_are_no_change_but_a_job_may_have_to_be_made_anew(tmp_p
     assert planned(config_map(a="x"), None) == some  # an engine that does not send them
     job = {**config_map(a="x"), "apiVersion": "batch/v1", "kind": "Job"}
     assert planned(job, job) == some
+
+
+def test_inputs_that_were_checked_before_are_not_read_again_and_drift_is(
+    tmp_path: Path, context: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = provider(session(FakeApi(), tmp_path))
+
+    def checked(olds: Object, news: Object) -> Object:
+        request = provider_pb2.CheckRequest(urn=urn(), olds=encode(olds), news=encode(news))
+        return decode(service.Check(request, context).inputs)
+
+    once = checked({}, {"metadata": {"name": "thing"}, "data": {"a": "x"}})
+    assert checked(once, once) == once
+    reads: list[Object] = []
+
+    def check(_session: Session, _urn: str, _old: Object, new: Object, _naming: object) -> Object:
+        reads.append(new)
+        return new
+
+    monkeypatch.setattr(checking, "check", check)
+    assert checked(once, once) == once
+    assert not reads
+    drifted = {**once, "data": {"a": "changed by hand"}}
+    assert checked(drifted, once) == once
+    assert checked({}, once) == once
+    assert reads == [once, once]
+
+
+def test_a_preview_without_a_cluster_returns_secrets_and_unknowns_as_they_came(context: Json) -> None:
+    service = provider(disconnected())
+    news = encode({**config_map(a="x"), "data": {"a": Secret("hidden"), "b": UNKNOWN}})
+    answer = service.Create(provider_pb2.CreateRequest(urn=urn(), properties=news, preview=True), context)
+    assert (answer.id, answer.properties) == ("", news)
 
 
 def test_a_failed_wait_is_an_error_that_carries_the_state(tmp_path: Path, context: Json) -> None:

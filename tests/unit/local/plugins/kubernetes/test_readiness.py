@@ -229,7 +229,7 @@ def test_a_wait_ends_with_the_object_as_it_was_when_it_became_ready() -> None:
 
 def test_a_wait_that_takes_too_long_carries_the_last_object_and_its_reason() -> None:
     with pytest.raises(NotReadyError, match="timed out") as caught:
-        wait(lambda: obj("v1", "Toy", {}, {"seen": 1}), seconds=0.2).until_ready(obj("v1", "Toy"), _ready, None)
+        wait(lambda: obj("v1", "Toy", {}, {"seen": 1}), seconds=1.0).until_ready(obj("v1", "Toy"), _ready, None)
     assert caught.value.live["status"] == {"seen": 1}
     assert caught.value.reasons == ["waiting for ok"]
 

@@ -1,0 +1,80 @@
+"""A change of one service changes that service, and nobody else."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.stacks.support import stacks
+from tests.stacks.support.fleet import fleet, record_prod
+from tests.stacks.support.recorder import Recorder
+
+_MARK = {"A_SETTING_THAT_CHANGED": "yes"}
+SERVICES = fleet(12)
+
+
+def changed(names: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """The services, some with one more setting."""
+    return {
+        name: {**service, "env": {**service.get("env", {}), **(_MARK if name in names else {})}}
+        for name, service in SERVICES.items()
+    }
+
+
+@functools.cache
+def graph(names: frozenset[str]) -> Mapping[str, str]:
+    """URN -> resource as text, of everything but the platform itself, whose inputs are all settings."""
+    recorder = record_prod(changed(names))
+    return {
+        found.urn: json.dumps(stacks.golden_entry(found), sort_keys=True)
+        for found in recorder.registrations()
+        if not found.type.endswith(":Platform")
+    }
+
+
+@functools.cache
+def owners() -> Mapping[str, str]:
+    """URN -> service of every resource below a service's workload, whichever settings it has."""
+    found: dict[str, str] = {}
+    for recorder in (record_prod(changed(frozenset())), record_prod(changed(frozenset(SERVICES)))):
+        found |= dict(_owned(recorder))
+    return found
+
+
+def _owned(recorder: Recorder) -> Iterator[tuple[str, str]]:
+    parents = {item.urn: item.parent for item in recorder.registrations()}
+    for start in parents:
+        urn = start
+        while urn:
+            name = urn.rpartition("::")[2]
+            if urn.rpartition("::")[0].endswith(":HardenedWorkload") and name in SERVICES:
+                yield start, name
+            urn = parents.get(urn, "")
+
+
+def halves() -> list[frozenset[str]]:
+    """Sets of services such that each service is without each other in at least one: a dozen instead of one by one."""
+    names = sorted(SERVICES)
+    bits = range((len(names) - 1).bit_length())
+    split = [frozenset(name for place, name in enumerate(names) if place >> bit & 1) for bit in bits]
+    return [*split, *(frozenset(names) - half for half in split)]
+
+
+@pytest.mark.req("P7", "R5")
+@pytest.mark.parametrize("names", halves(), ids=lambda names: f"{len(names)} of them")
+def test_a_changed_setting_changes_resources_of_its_own_service_only(names: frozenset[str]) -> None:
+    before, after = graph(frozenset()), graph(names)
+    different = {urn for urn in before.keys() | after.keys() if before.get(urn) != after.get(urn)}
+    assert {owners().get(urn, urn) for urn in different} == names
+
+
+@pytest.mark.req("P7", "R5")
+def test_a_changed_setting_rolls_the_pods_and_replaces_the_settings() -> None:
+    before, after = graph(frozenset()), graph(frozenset(["web-3"]))
+    different = {urn.rpartition("::")[2] for urn in before.keys() | after.keys() if before.get(urn) != after.get(urn)}
+    assert {name for name in different if "settings" not in name} == {"web-3", "web-3-workload"}
+    assert len([name for name in different if name.startswith("web-3-settings-")]) == 2
