@@ -82,7 +82,7 @@ def json_schema() -> dict[str, Any]:
     config = {
         "type": "object",
         "properties": settings,
-        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images")]  # databases may come from the catalogue,
+        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images")],  # databases may come from the catalogue
         # other namespaces belong to other programs, unknown keys of ours and keys without namespace are mistakes
         "patternProperties": {f"^(?!{PROJECT}:)[^:]+:.+$": {}},
         "additionalProperties": False,

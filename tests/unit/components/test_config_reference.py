@@ -46,7 +46,7 @@ def test_an_editor_accepts_the_stack_files(stack: str) -> None:
 
 def test_an_editor_sees_an_unknown_key_and_a_wrong_type() -> None:
     content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
-    content["config"]["omnibase-infra:postgres"].update(instances="two", instnces=2)
+    content["config"]["omnibase-infra:postgres"] = {"instances": "two", "instnces": 2}
     content["config"]["omnibase-infra:clster"] = {}
     validator = jsonschema.Draft202012Validator(json_schema())
     text = "\n".join(error.message for error in validator.iter_errors(content))
