@@ -66,7 +66,7 @@ test-parity: venv ## PLUGINS=dir with the official binaries: the same program, t
 	@OMNIBASE_INSTANCE=test $(LOCAL) test-parity --plugins "$(PLUGINS)"
 
 goldens: venv ## write the golden registration graphs anew, to be read in the diff
-	@UPDATE_GOLDENS=1 .venv/bin/pytest -q tests/stacks tests/unit/components tests/unit/policies
+	@UPDATE_GOLDENS=1 .venv/bin/pytest -q tests/stacks tests/unit/components tests/unit/policies tests/unit/ops/test_house.py tests/unit/ops/test_faults.py
 
 requirements: test ## docs/reference/requirements.md from the newest test results
 	@.venv/bin/ops requirements --write docs/reference/requirements.md

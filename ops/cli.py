@@ -31,6 +31,8 @@ rollback = typer.Typer(
     help="Back to what ran before, judged, and taken back if it is not healthy.", no_args_is_help=True
 )
 app.add_typer(rollback, name="rollback")
+messages = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+app.add_typer(messages, name="messages")
 
 _FILE_COLUMNS = 140
 
@@ -120,8 +122,9 @@ def logs(
     raise typer.Exit(show(stack, identity, tuple(service or ()), since, as_json=as_json, follow=follow))
 
 
-@app.command()
-def messages(
+@messages.callback()
+def messages_show(
+    context: typer.Context,
     stack: StackOption = "dev",
     topic: Annotated[list[str] | None, typer.Option(help="Only of this topic; more than once.")] = None,
     letters: Annotated[int, typer.Option(min=0, max=100, help="How many dead letters of each topic are shown.")] = 5,
@@ -132,9 +135,47 @@ def messages(
 
     Reads only; messages themselves are never shown. Ends with 1 when the bus does not answer or is not as declared.
     """
+    if context.invoked_subcommand:
+        _refuse_misplaced(context)
+        return
     from ops.messages import messages as show  # noqa: PLC0415
 
     raise typer.Exit(show(stack, tuple(topic or ()), letters, as_json=as_json, console=_console()))
+
+
+@messages.command("redeliver")
+def messages_redeliver(
+    topic: Annotated[str, typer.Argument(help="The topic whose events failed, for example onex.evt.a.b.v1.")],
+    letter: Annotated[
+        list[int] | None, typer.Option("--id", min=1, help="Number of a letter in `ops messages`; more than once.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are kept and did not go before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    stack: StackOption = "dev",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish dead letters once more in their topic, with their own headers; each goes once.
+
+    Every consumer of the topic gets the event again, not only the one that failed: they are told by the header
+    Redelivered-From. Who did it is recorded on the bus and in the log of the bus's controller. Ends with 1 when a
+    letter that was asked for could not go, or had gone before.
+    """
+    from ops.messages import redeliver as run  # noqa: PLC0415
+
+    code = run(
+        stack, topic, tuple(letter or ()), everything=everything, dry_run=dry_run, as_json=as_json, console=_console()
+    )
+    raise typer.Exit(code)
+
+
+def _refuse_misplaced(context: typer.Context) -> None:
+    """An option before the name of a subcommand would be ignored: `ops messages --stack prod redeliver` means prod."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        words = ", ".join(f"--{name.replace('as_', '')}" for name in given)
+        raise InputError(f"{words} stands before {context.invoked_subcommand!r}", hint="write options after it")
 
 
 @app.command()

@@ -21,6 +21,7 @@ type streamDeclaration struct {
 	Copies             int      `json:"copies"`
 	DuplicatesSeconds  int64    `json:"duplicates_seconds"`
 	RemovesWhatIsTaken bool     `json:"removes_what_is_taken"`
+	IsLog              bool     `json:"is_log"` // what arrives is written into this process's log
 }
 
 // consumerDeclaration is how one service reads one topic.

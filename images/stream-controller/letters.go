@@ -17,7 +17,7 @@ import (
 const (
 	// correlation is the header that carries a request's id through the bus.
 	correlation = "X-Correlation-ID"
-	// the durable name under which this process reads the advisories
+	// the durable name under which this process reads its own streams
 	reader = "stream-controller"
 
 	advisoryWait = 30 * time.Second
@@ -38,33 +38,46 @@ type advisory struct {
 
 // deadLetter is an event that a consumer could not handle.
 type deadLetter struct {
-	OriginalTopic    string    `json:"original_topic"`
-	OriginalSubject  string    `json:"original_subject"`
-	OriginalSequence uint64    `json:"original_sequence"`
-	OriginalMessage  string    `json:"original_message"`
-	Encoding         string    `json:"encoding"` // of original_message: utf-8 or base64
-	Consumer         string    `json:"consumer"`
-	FailureReason    string    `json:"failure_reason"`
-	ErrorType        string    `json:"error_type"` // max_deliveries, terminated or expired
-	RetryCount       int       `json:"retry_count"`
-	CorrelationID    string    `json:"correlation_id"`
-	Timestamp        time.Time `json:"timestamp"`
+	OriginalTopic    string      `json:"original_topic"`
+	OriginalSubject  string      `json:"original_subject"`
+	OriginalSequence uint64      `json:"original_sequence"`
+	OriginalMessage  string      `json:"original_message"`
+	Encoding         string      `json:"encoding"` // of original_message: utf-8 or base64
+	OriginalHeaders  nats.Header `json:"original_headers,omitempty"`
+	Consumer         string      `json:"consumer"`
+	FailureReason    string      `json:"failure_reason"`
+	ErrorType        string      `json:"error_type"` // max_deliveries, terminated or expired
+	RetryCount       int         `json:"retry_count"`
+	CorrelationID    string      `json:"correlation_id"`
+	Timestamp        time.Time   `json:"timestamp"`
 }
 
-// carry makes dead letters of advisories for as long as the process runs. The
-// advisories wait in a stream of their own, so that none is lost meanwhile.
+// carry makes dead letters of advisories, and log lines of what operators hand
+// out again, for as long as the process runs. Both wait in streams of their
+// own, so that none is lost meanwhile.
 func carry(ctx context.Context, js jetstream.JetStream, declared []topicDeclaration, status *status) {
 	topics := map[string]topicDeclaration{}
-	var source string
 	for _, topic := range declared {
-		if topic.RemovesWhatIsTaken {
-			source = topic.Stream
-		}
 		topics[topic.Stream] = topic
 	}
+	for _, topic := range declared {
+		switch {
+		case topic.RemovesWhatIsTaken:
+			go take(ctx, js, topic.Stream, func(message jetstream.Msg) error {
+				return deliver(ctx, js, message, topics, status)
+			})
+		case topic.IsLog:
+			go take(ctx, js, topic.Stream, record)
+		}
+	}
+}
+
+// take hands over what arrives in a stream, again and again until the handler
+// has no error.
+func take(ctx context.Context, js jetstream.JetStream, source string, handle func(jetstream.Msg) error) {
 	for {
-		if err := carryUntilError(ctx, js, source, topics, status); err != nil {
-			slog.Warn("dead letters wait", "error", err.Error())
+		if err := takeUntilError(ctx, js, source, handle); err != nil {
+			slog.Warn("what arrived waits", "stream", source, "error", err.Error())
 		}
 		if !pause(ctx, 2*time.Second) {
 			return
@@ -72,7 +85,7 @@ func carry(ctx context.Context, js jetstream.JetStream, declared []topicDeclarat
 	}
 }
 
-func carryUntilError(ctx context.Context, js jetstream.JetStream, source string, topics map[string]topicDeclaration, status *status) error {
+func takeUntilError(ctx context.Context, js jetstream.JetStream, source string, handle func(jetstream.Msg) error) error {
 	asking, cancel := context.WithTimeout(ctx, advisoryWait)
 	consumer, err := js.Consumer(asking, source, reader)
 	cancel()
@@ -85,7 +98,7 @@ func carryUntilError(ctx context.Context, js jetstream.JetStream, source string,
 			return err
 		}
 		for message := range batch.Messages() {
-			if err := deliver(ctx, js, message, topics, status); err != nil {
+			if err := handle(message); err != nil {
 				return err // without an acknowledgement it comes again
 			}
 		}
@@ -138,6 +151,7 @@ func write(ctx context.Context, js jetstream.JetStream, topic topicDeclaration, 
 		letter.CorrelationID = original.Header.Get(correlation)
 		letter.OriginalSubject = original.Subject
 		letter.OriginalMessage, letter.Encoding = printable(original.Data)
+		letter.OriginalHeaders = original.Header
 	}
 	body, err := json.Marshal(letter)
 	if err != nil {

@@ -64,7 +64,7 @@ func run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()
 	go look(ctx, js, declared, status)
-	go carry(ctx, js, declared, status)
+	carry(ctx, js, declared, status)
 	select {
 	case err = <-failed:
 		return fmt.Errorf("port %s: %w", os.Getenv("PORT"), err)

@@ -14,7 +14,7 @@ from typing import Any
 
 from local.build.debian import unpacked
 from local.errors import MachineError
-from local.node import control, kernel, limits, netns
+from local.node import control, kernel, limits, netns, settings
 from local.node.build import PACKAGES, PARTS
 from local.node.network import NetworkPlan
 from local.paths import Paths
@@ -66,6 +66,7 @@ def check(paths: Paths, plan: NetworkPlan, *, built: bool) -> None:
         *limits.problems(plan.name),
         *_addresses(plan),
         *_owner(paths, plan),
+        *_data(paths, plan),
         *_ports(paths, plan),
     ]
     if problems:
@@ -193,6 +194,18 @@ def _owner(paths: Paths, plan: NetworkPlan) -> list[str]:
     if kernel.cgroup_pids(plan.name):
         problems.append(f"control group {plan.name} has processes that are not ours; end them or set OMNIBASE_INSTANCE")
     return problems
+
+
+def _data(paths: Paths, plan: NetworkPlan) -> list[str]:
+    """What etcd holds has addresses of the network that it was made in: services, certificates."""
+    etcd, before = paths.node / "etcd", settings.node_address(paths)
+    if before is None or before in plan.link or not etcd.is_dir() or not any(etcd.iterdir()):
+        return []
+    made = IPv4Network(f"{before}/16", strict=False)
+    return [
+        f"the node has data that was made in network {made}, and cluster.network is now {plan.network}; set it (or "
+        f"OMNIBASE_NETWORK) back to {made}, or give the data up with `make clean` before `make up`"
+    ]
 
 
 def _ports(paths: Paths, plan: NetworkPlan) -> list[str]:

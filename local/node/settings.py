@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from local.build.debian import unpacked
@@ -53,6 +54,12 @@ def registry_hosts(paths: Paths) -> Path:
 def registry_authority(paths: Paths) -> Path:
     """Certificate of the authority that vouches for the machine's registry."""
     return paths.node / "pki" / "registry-ca.crt"
+
+
+def node_address(paths: Paths) -> IPv4Address | None:
+    """The node's address as it was last configured; None before the first start."""
+    file = etc_directory(paths) / "kubelet.yaml"
+    return IPv4Address(json.loads(file.read_text())["address"]) if file.exists() else None
 
 
 def containerd_socket(paths: Paths) -> Path:

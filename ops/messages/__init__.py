@@ -1,5 +1,5 @@
-"""`ops messages`: what the message bus holds, and what nobody could handle."""
+"""`ops messages`: what the message bus holds, and what nobody could handle; and handing that out again."""
 
-from ops.messages.command import messages
+from ops.messages.command import messages, redeliver
 
-__all__ = ["messages"]
+__all__ = ["messages", "redeliver"]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ops.messages.state import BusState, Topic
+
+if TYPE_CHECKING:
+    from ops.messages.redelivery import Row
 
 _MIB = 1 << 20
 
@@ -20,12 +26,13 @@ def render(console: Console, state: BusState) -> None:
     console.print(table)
     letters = [(topic.topic, letter) for topic in state.topics for letter in topic.letters]
     if letters:
-        shown = Table("when (UTC)", "topic", "reader", "kind", "tries", "reason", box=box.SIMPLE_HEAD)
+        shown = Table("id", "when (UTC)", "topic", "reader", "kind", "tries", "reason", box=box.SIMPLE_HEAD)
         # An id that is broken into lines cannot be copied into the next command.
         longest = max(len(letter.correlation_id) for _, letter in letters)
         shown.add_column("correlation id", no_wrap=True, min_width=longest)
         for name, letter in letters:
-            words = (letter.timestamp[:19].replace("T", " "), name, letter.consumer, letter.error_type)
+            when = letter.timestamp[:19].replace("T", " ")
+            words = (str(letter.sequence), when, name, letter.consumer, letter.error_type)
             tail = (str(letter.retry_count), letter.failure_reason, letter.correlation_id)
             shown.add_row(*(escape(word) for word in (*words, *tail)))
         console.print("[bold]newest dead letters[/bold]")
@@ -36,6 +43,19 @@ def render(console: Console, state: BusState) -> None:
         console.print(f"[red]problem[/red]  {escape(problem)}", soft_wrap=True)
     if not state.connected:
         console.print("[red]problem[/red]  the controller has no connection to the bus; the figures are of before")
+
+
+def render_rows(console: Console, rows: Sequence[Row]) -> None:
+    """Print what became of each letter."""
+    if not rows:
+        console.print("no dead letter is kept")
+        return
+    table = Table("id", "reader", "outcome", "event", "detail", box=box.SIMPLE_HEAD)
+    table.add_column("correlation id", no_wrap=True, min_width=max(len(row.correlation_id) for row in rows))
+    for row in rows:
+        words = (str(row.letter), row.consumer, row.outcome, str(row.event or ""), row.detail, row.correlation_id)
+        table.add_row(*map(escape, words))
+    console.print(table)
 
 
 def _rows(table: Table, topic: Topic) -> None:

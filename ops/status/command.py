@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from local import stack as stacks
+from local.node import pki
 from ops.status import fetch
 from ops.status.cluster import cluster_documents
 from ops.status.render import render
@@ -43,4 +44,5 @@ def collect(stack_name: str) -> Report:
     engine = fetch.engine_documents(paths, chosen, now)
     cluster = cluster_documents(paths, chosen, engine.namespaces)
     deployed = engine.last_update.commit if engine.last_update else ""
-    return build_report(engine, cluster, fetch.checkout(paths, chosen, deployed), now)
+    ends = pki.ends(paths.node / "pki") if chosen.is_local else {}
+    return build_report(engine, cluster, fetch.checkout(paths, chosen, deployed), now, ends)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from local.report import certificate_lines
 from ops.status.alerts import AlertingStatus
 from ops.status.databases import DatabaseStatus
 from ops.status.engine import EngineStatus
@@ -32,6 +35,8 @@ def render(console: Console, report: Report) -> None:
     for bus in report.messages:
         console.print(_bus(bus, report.stack), soft_wrap=True)
     _alerting(console, report.alerting)
+    for line in certificate_lines(report.certificates, datetime.now(UTC)):
+        console.print(line, soft_wrap=True)
     for problem in report.problems:
         console.print(f"[red]problem[/red]  {escape(problem)}", soft_wrap=True)
     count = len(report.problems)

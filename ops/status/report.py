@@ -15,6 +15,8 @@ from ops.status.engine import EngineStatus
 from ops.status.messages import BusStatus, bus_status
 from ops.status.workloads import WorkloadStatus, repository_of, workload_status
 
+_NEAR = datetime.timedelta(days=3)  # as the alert on the stack's own certificates
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterDocuments:
@@ -76,6 +78,9 @@ class Report:
     databases: tuple[DatabaseStatus, ...]
     messages: tuple[BusStatus, ...]
     alerting: AlertingStatus
+    certificates: Mapping[str, str]
+    """When each certificate of this machine's node ends (ISO 8601, UTC); `registry` is that of its registry. Those of
+    the stack itself are watched by an alert."""
     problems: tuple[str, ...]
 
     @property
@@ -88,8 +93,19 @@ class Report:
         return {"healthy": self.healthy, **dataclasses.asdict(self)}
 
 
-def build_report(engine: EngineStatus, cluster: ClusterDocuments, checkout: Checkout, now: datetime.datetime) -> Report:
-    """Judge a stack by what was fetched."""
+def build_report(
+    engine: EngineStatus,
+    cluster: ClusterDocuments,
+    checkout: Checkout,
+    now: datetime.datetime,
+    certificates: Mapping[str, datetime.datetime] | None = None,
+) -> Report:
+    """Judge a stack by what was fetched.
+
+    Args:
+        certificates: when those of this machine's node end; none where the stack is not on it.
+    """
+    ends = certificates or {}
     newest = {repository_of(reference): digest_of(reference) for reference in checkout.images.values()}
     workloads = tuple(
         workload_status(
@@ -128,7 +144,12 @@ def build_report(engine: EngineStatus, cluster: ClusterDocuments, checkout: Chec
         databases=databases,
         messages=bus_status(cluster.buses),
         alerting=alerting,
-        problems=(*_problems(engine, cluster, nodes, workloads, databases), *alerting.problems),
+        certificates={name: end.isoformat() for name, end in ends.items()},
+        problems=(
+            *_problems(engine, cluster, nodes, workloads, databases),
+            *alerting.problems,
+            *_ending(engine.stack, ends, now),
+        ),
     )
 
 
@@ -164,6 +185,15 @@ def _problems(
         place = f"PostgreSQL {database.namespace}/{database.name}"
         found += [f"{place}: {problem}" for problem in database.problems]
     return [*found, *_missing(engine, workloads, databases), *_scaled(engine, cluster)]
+
+
+def _ending(stack: str, ends: Mapping[str, datetime.datetime], now: datetime.datetime) -> list[str]:
+    """Certificates of the node that end soon: nobody started it for as long as a start would have renewed them."""
+    return [
+        f"the node's certificate {name} ends on {end:%Y-%m-%d}: `make up STACK={stack}` renews it"
+        for name, end in ends.items()
+        if end - now < _NEAR
+    ]
 
 
 def _engine_problems(engine: EngineStatus) -> list[str]:

@@ -24,6 +24,8 @@ from services.reference.middleware import HEADER
 
 TOPIC = "onex.evt.reference.note-created.v1"
 STREAM = TOPIC.replace(".", "_")
+REDELIVERED = "Redelivered-From"
+"""Header of an event that an operator handed out again."""
 _WAITING = 1000  # events in memory; beyond that they are read from the table, later
 _PAGE = 200
 _OVERLAP = datetime.timedelta(seconds=60)  # commits may end in another order than their ids began
@@ -105,11 +107,20 @@ class Publisher:
     async def _last(self) -> tuple[datetime.datetime, int | None]:
         """From when on, and after which id, notes may be unpublished."""
         try:
-            newest = await self._bus.streams.get_last_msg(STREAM, TOPIC)
-            event = NoteCreated.model_validate_json(newest.data or b"")
+            event = NoteCreated.model_validate_json(await self._newest())
         except (NotFoundError, ValidationError):
             return datetime.datetime.now(datetime.UTC) - _NEVER_PUBLISHED, None
         return event.created_at - _OVERLAP, event.note_id - _OVERLAP_NOTES
+
+    async def _newest(self) -> bytes:
+        """The newest event that the service itself published: operators may have handed out older ones after it."""
+        message = await self._bus.streams.get_last_msg(STREAM, TOPIC)
+        while REDELIVERED in (message.headers or {}):
+            before = (message.seq or 1) - 1
+            if before == 0:
+                raise NotFoundError
+            message = await self._bus.streams.get_msg(STREAM, before)
+        return message.data or b""
 
     async def _missed(self, since: datetime.datetime, after: int | None) -> Sequence[notes.Note]:
         return await self._database.run(

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from omnibase_infra import Environment, MessageBus, MessageBusArgs
 from omnibase_infra.certificates import issue
 from omnibase_infra.messaging import names, server_hosts
-from omnibase_infra.messaging.nkeys import public_key, user_seed
+from omnibase_infra.nkeys import public_key, user_seed
 
 from local.paths import Paths
 from services.reference.keys import KeyClient
@@ -31,7 +31,7 @@ from tests.stacks.support.recorder import record
 SPACE, BUS, SERVERS = "bus-of-three", "bus", 3
 TOPIC = "onex.evt.orders.order-placed.v1"
 STREAM = "onex_evt_orders_order-placed_v1"
-CLIENTS = ("orders", "stream-controller")
+CLIENTS = ("orders", "operators", "stream-controller")
 _KINDS = (
     "Namespace", "ServiceAccount", "NetworkPolicy", "ConfigMap", "Service", "PodDisruptionBudget", "StatefulSet",
     "Deployment",

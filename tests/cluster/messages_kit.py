@@ -65,8 +65,8 @@ class Door:
 
 @contextmanager
 def door(paths: Paths, kubectl: Kubectl, directory: Path) -> Iterator[Door]:
-    """Forward a port to the bus, and put the keys of reference and auditor into files."""
-    for client in ("reference", "auditor", "stream-controller"):
+    """Forward a port to the bus, and put the keys of its clients into files."""
+    for client in ("reference", "auditor", "operators", "stream-controller"):
         (directory / client).write_bytes(secret(kubectl, f"messages-client-{client}", "seed"))
     (directory / "ca.crt").write_bytes(secret(kubectl, "platform-ca", "ca.crt"))
     command = [str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}", "port-forward", "-n", NAMESPACE]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from omnibase_infra.messaging.nkeys import public_key, user_seed
+from omnibase_infra.nkeys import public_key, user_seed
 
 from local.paths import Paths
 from tests.cluster.images_kit import HARDENED, Docker

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,14 @@ def test_a_range_in_use_is_refused_before_anything_changes(node: Node, paths: Pa
     assert f"route {node.plan.network} through {node.plan.interface}" in str(refused.value)
     assert not any(tmp_path.iterdir())
     assert not netns.namespace_file(plan).exists()
+
+
+def test_another_network_than_that_of_its_data_is_refused_and_the_node_runs_on(node: Node, paths: Paths) -> None:
+    kept = paths.kubeconfig.read_text()
+    with pytest.raises(MachineError, match=rf"made in network {node.plan.network}.*`make clean`"):
+        Node(paths, replace(node.plan, network=IPv4Network("172.28.0.0/16"))).start(Progress())
+    assert paths.kubeconfig.read_text() == kept
+    assert all_ready(paths)
 
 
 def test_a_port_that_a_stranger_holds_in_the_namespace_is_named(node: Node) -> None:

@@ -18,6 +18,7 @@ import pytest
 from local.engine import Engine
 from local.node import Node
 from local.paths import Paths
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.calls_kit import MISSED_SHARE, Calls, calling
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import Caller
@@ -79,6 +80,15 @@ def weights(kubectl: Kubectl) -> dict[str, int]:
     """Weight of each backend of the service's route."""
     route = json.loads(kubectl("get", "httproute", "-n", NAMESPACE, _ROUTE, "-o", "json"))
     return {backend["name"]: backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]}
+
+
+def move(kubectl: Kubectl, canary: int) -> None:
+    """Give the canary a share of the calls, by hand."""
+    patch = [
+        {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
+        for place, weight in enumerate((100 - canary, canary))
+    ]
+    kubectl("patch", "httproute", "-n", NAMESPACE, _ROUTE, "--type=json", "-p", json.dumps(patch))
 
 
 def pods(kubectl: Kubectl, job: str) -> list[str]:
@@ -155,13 +165,6 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
     assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
     key, count, share = caller.key("operator"), 150, 0.3
 
-    def move(canary: int) -> None:
-        patch = [
-            {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
-            for place, weight in enumerate((100 - canary, canary))
-        ]
-        kubectl("patch", "httproute", "-n", NAMESPACE, _ROUTE, "--type=json", "-p", json.dumps(patch))
-
     def reaches(canary: bool) -> bool:
         """Whether both proxies have the new weights: none, or some, of thirty calls meet the canary."""
         before = served(_CANARY, node, kubectl)
@@ -170,18 +173,29 @@ def test_the_weights_of_a_route_are_the_shares_of_the_calls(
         return (served(_CANARY, node, kubectl) > before + 3) == canary
 
     try:
-        move(30)
+        move(kubectl, 30)
         wait_for(lambda: reaches(True), 60, "the canary gets calls")
         before = {service: served(service, node, kubectl) for service in (_STABLE, _CANARY)}
         statuses = Counter(caller.call("/notes?limit=1", key=key).status for _ in range(count))
         got = {service: served(service, node, kubectl) - before[service] for service in before}
     finally:
-        move(0)
+        move(kubectl, 0)
     print(f"of {count} calls at 70/30: {got}, {dict(statuses)}")
     assert statuses[200] >= count * (1 - MISSED_SHARE)
     assert got[_STABLE] + got[_CANARY] >= statuses[200]
     # Five standard deviations of a fair share: about one failure in a million runs.
     assert abs(got[_CANARY] - count * share) < 5 * math.sqrt(count * share * (1 - share))
+
+
+@pytest.mark.req("C4.10", "P14")
+def test_weights_that_somebody_left_off_are_noticed(caller: Caller, kubectl: Kubectl) -> None:
+    move(kubectl, 30)
+    try:
+        with reading(caller):
+            print(f"noticed after {noticed(kubectl, 'RolloutWeightsOff'):.0f} s")
+    finally:
+        move(kubectl, 0)
+    assert weights(kubectl) == {_STABLE: 100, _CANARY: 0}
 
 
 @pytest.mark.req("R3", "R5", "C7.10", "P7")
@@ -246,6 +260,7 @@ def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
     # A fifth of the calls, four of five of them failing, for the seconds until it is noticed.
     assert len(calls.failed) <= len(calls.made) / 5
     assert exposed < 90
+    noticed(kubectl, "JobFailed")
 
     def ended() -> bool:
         state = json.loads(kubectl("get", "job", "-n", NAMESPACE, blind, "-o", "json"))["status"]

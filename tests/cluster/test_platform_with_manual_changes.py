@@ -20,6 +20,7 @@ from local.paths import Paths
 from local.stack import load
 from ops.network.command import load_matrix
 from ops.network.verify import verify_stack
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.certificates_kit import EXPORTER, NOT_AFTER, RENEW_AFTER, ask, metric, private_values
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import eventually, wait_for
@@ -85,6 +86,7 @@ def test_what_was_changed_by_hand_is_shown_by_one_refresh_and_repaired_by_one_up
     of_the_service = ("get", "-n", NAMESPACE, "deployment/reference", "-o", "jsonpath={.spec.replicas}")
     before, replicas = private_values(kubectl), kubectl(*of_the_service)
     _let_a_certificate_end(kubectl, outputs["certificate_authority"])
+    print(f"noticed after {noticed(kubectl, 'CertificateExpiring'):.0f} s")
     kubectl("delete", "secrets", "-n", NAMESPACE, *before)
     eventually(lambda: service.call("GET", "/readyz")[0] == 200, 30, "running pods keep their files")
     _cut_off(kubectl, look)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ async def skip_to_end(_client: Client, streams: JetStreamContext) -> None:
 def ops_messages(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`ops messages` as an operator types it."""
     return subprocess.run(
-        [str(paths.venv / "bin" / "ops"), "messages", "--stack", STACK, *arguments],
+        [str(paths.venv / "bin" / "ops"), "messages", *arguments, "--stack", STACK],
         env={**os.environ, "OMNIBASE_INSTANCE": paths.instance},
         cwd=paths.root,
         capture_output=True,
@@ -70,6 +70,35 @@ def ops_messages(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[s
         check=False,
         timeout=600,
     )
+
+
+def refuse(identity: str) -> Callable[[Client, JetStreamContext], Awaitable[list[int]]]:
+    """Refuse a request's event for the auditor as often as it comes; the server gives up when it is asked once more."""
+
+    async def refusing(_client: Client, streams: JetStreamContext) -> list[int]:
+        subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
+        deliveries: list[int] = []
+        while True:
+            try:
+                (message,) = await subscription.fetch(1, timeout=4)
+            except TimeoutError:
+                if len(deliveries) >= _DELIVERIES:
+                    return deliveries
+                continue
+            if of(message) == identity:
+                deliveries.append(message.metadata.num_delivered)
+                await message.nak()
+            else:
+                await message.ack()
+
+    return refusing
+
+
+def told_of(paths: Paths, identity: str) -> dict[str, Any]:
+    """A dead letter by its correlation id, as an operator sees it; empty while there is none."""
+    answer = ops_messages(paths, "--topic", TOPIC, "--letters", "20", "--json")
+    (topic,) = json.loads(answer.stdout)["topics"] if answer.returncode == 0 else [{"letters": []}]
+    return next((each for each in topic["letters"] if each["correlation_id"] == identity), {})
 
 
 def test_outputs_say_where_the_bus_is(outputs: dict[str, Any]) -> None:
@@ -115,24 +144,7 @@ def test_a_consumer_that_always_fails_leaves_a_dead_letter_that_operators_are_to
     status, note = service.call("POST", "/notes", {"body": "fails"}, X_Correlation_ID=identity)
     assert status == 201
 
-    async def fail(_client: Client, streams: JetStreamContext) -> list[int]:
-        """Refuse the event as often as it comes; the server gives up when it is asked once more."""
-        subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
-        deliveries: list[int] = []
-        while True:
-            try:
-                (message,) = await subscription.fetch(1, timeout=4)
-            except TimeoutError:
-                if len(deliveries) >= _DELIVERIES:
-                    return deliveries
-                continue
-            if of(message) == identity:
-                deliveries.append(message.metadata.num_delivered)
-                await message.nak()
-            else:
-                await message.ack()
-
-    assert bus.run("auditor", fail) == list(range(1, _DELIVERIES + 1))
+    assert bus.run("auditor", refuse(identity)) == list(range(1, _DELIVERIES + 1))
 
     def letter() -> dict[str, Any]:
         found = bus.run("stream-controller", lambda _client, streams: letters(streams))
@@ -148,17 +160,58 @@ def test_a_consumer_that_always_fails_leaves_a_dead_letter_that_operators_are_to
     eventually(lambda: metrics(kubectl, "messages-controller").get(made, 0) >= 1, 30, "the letter is counted")
     noticed(kubectl, "DeadLetters")
 
-    def told() -> dict[str, Any]:
-        """The same letter as an operator sees it."""
-        answer = ops_messages(paths, "--topic", TOPIC, "--letters", "20", "--json")
-        (topic,) = json.loads(answer.stdout)["topics"] if answer.returncode == 0 else [{"letters": []}]
-        return next((each for each in topic["letters"] if each["correlation_id"] == identity), {})
-
-    shown = eventually(told, 30, "the letter in `ops messages`")
+    shown = eventually(lambda: told_of(paths, identity), 30, "the letter in `ops messages`")
     assert (shown["consumer"], shown["failure_reason"]) == ("auditor", "not acknowledged after 3 deliveries")
     table = eventually(lambda: (found := ops_messages(paths)).returncode == 0 and found, 30, "the table of topics")
     assert identity in table.stdout
     assert found["original_message"] not in table.stdout, "messages are for their readers"
+
+
+@pytest.mark.req("C7.5")
+def test_a_dead_letter_is_handed_out_again_once_with_its_own_headers(
+    bus: Door, service: Service, kubectl: Kubectl, paths: Paths
+) -> None:
+    bus.run("auditor", skip_to_end)
+    identity = f"test-{uuid.uuid4()}"
+    status, note = service.call("POST", "/notes", {"body": "comes again"}, X_Correlation_ID=identity)
+    assert status == 201
+    assert bus.run("auditor", refuse(identity)) == list(range(1, _DELIVERIES + 1))
+    number = eventually(lambda: told_of(paths, identity), 30, "the letter in `ops messages`")["sequence"]
+
+    def redeliver(*arguments: str) -> tuple[int, dict[str, Any]]:
+        done = ops_messages(paths, "redeliver", TOPIC, "--id", str(number), "--json", *arguments)
+        assert done.returncode in (0, 1), done.stderr
+        (row,) = json.loads(done.stdout)["letters"]
+        return done.returncode, row
+
+    code, row = redeliver("--dry-run")
+    assert (code, row["outcome"], row["event"]) == (0, "would be redelivered", 0)
+    code, sent = redeliver()
+    assert (code, sent["outcome"], sent["consumer"], sent["correlation_id"]) == (0, "redelivered", "auditor", identity)
+
+    async def read(_client: Client, streams: JetStreamContext) -> tuple[int, int, dict[str, str]]:
+        subscription = await streams.pull_subscribe_bind(consumer="auditor", stream=STREAM)
+        while True:
+            with suppress(TimeoutError):
+                (message,) = await subscription.fetch(1, timeout=10)
+                await message.ack_sync()
+                if of(message) == identity:
+                    return json.loads(message.data)["note_id"], message.metadata.sequence.stream, message.headers or {}
+
+    identifier, event, headers = bus.run("auditor", read)
+    assert (identifier, event) == (note["id"], sent["event"])
+    assert headers["X-Correlation-ID"] == identity
+    assert headers["Redelivered-From"] == f"onex.dlq.reference.note-created.v1:{number}"
+
+    code, again = redeliver()
+    assert (code, again["outcome"], again["event"]) == (1, "already", event)
+    assert again["detail"].startswith("by ")
+
+    def logged() -> bool:
+        text = kubectl("logs", "-n", NAMESPACE, "deploy/messages-controller", "--tail=200")
+        return any('"dead letter redelivered"' in line and identity in line for line in text.splitlines())
+
+    eventually(logged, 30, "the controller logs who did it")
 
 
 @pytest.mark.req("C7.5")
@@ -186,6 +239,10 @@ def test_an_event_that_the_service_cannot_read_is_given_up_at_once_with_a_reason
         ("auditor", f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.reference"),
         ("reference", "onex.evt.orders.order-placed.v1"),
         ("reference", f"$JS.API.STREAM.DELETE.{STREAM}"),
+        ("operators", f"$JS.API.STREAM.MSG.GET.{STREAM}"),
+        ("operators", f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.auditor"),
+        ("operators", "onex.dlq.reference.note-created.v1"),
+        ("operators", f"$JS.API.STREAM.PURGE.{STREAM}"),
         ("stream-controller", TOPIC),
         ("stream-controller", f"$JS.API.STREAM.DELETE.{STREAM}"),
     ],

@@ -103,14 +103,15 @@ def scaled(outputs: dict[str, Any], kubectl: Kubectl) -> Iterator[Callable[[str,
 
 @pytest.fixture(scope="module")
 def hopeless(outputs: dict[str, Any], kubectl: Kubectl, image_references: dict[str, str]) -> Iterator[None]:
-    """A Job that fails and a pod that no node takes, from here on: what alerts on them waits beside other alerts."""
+    """A Job that fails, a pod that no node takes, one that crashes, from here on: their alerts wait beside others."""
     image = image_references[SHELL_IMAGE]
     template = {"metadata": {"labels": {"app": "fails"}}, "spec": json.loads(pod("fails", image, "exit 1"))["spec"]}
     template["spec"]["restartPolicy"] = "Never"
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fails"}}
     stuck = json.loads(pod("stuck", image, "sleep 600"))
     stuck["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
-    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck]
+    crashing = json.loads(pod("crashing", image, "exit 1"))
+    items = [{**job, "spec": {"backoffLimit": 0, "template": template}}, stuck, crashing]
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=manifests)
     yield
@@ -145,8 +146,8 @@ def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_w
 
 
 @pytest.mark.req("C3.8")
-def test_a_failed_job_and_a_pod_that_no_node_takes_are_noticed(ask: Kubectl, hopeless: None) -> None:
-    for name in ("JobFailed", "PodNotReady"):
+def test_a_failed_job_a_pod_that_no_node_takes_and_one_that_crashes_are_noticed(ask: Kubectl, hopeless: None) -> None:
+    for name in ("JobFailed", "PodNotReady", "PodCrashLooping"):
         print(f"{name} noticed after {noticed(ask, name):.0f} s more")
 
 

@@ -55,6 +55,12 @@ def test_a_class_holds_its_route_to_the_smaller_number_for_each_client(opened: d
     assert own == ["gateway"], "a route without a class has no policy of its own"
 
 
+@pytest.mark.req("C5.2")
+def test_the_stacks_outputs_say_which_limit_is_in_force() -> None:
+    outputs = stacks.stack_outputs(stacks.recorded("test"))
+    assert outputs["gateway_limits"] == {"notes": {"operator": 1200, "limited": 20}}
+
+
 @pytest.mark.req("C3.8", "C5.5")
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_guarded_stacks_are_told_of_burning_objectives_and_old_credentials(stack: str) -> None:

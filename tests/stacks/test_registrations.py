@@ -194,6 +194,7 @@ def test_the_outputs_are_those_that_others_rely_on() -> None:
         "gateway_address",
         "gateway_clients",
         "gateway_keys_secret",
+        "gateway_limits",
         "gateway_paths",
         "gateway_url",
         "image_pins",

@@ -162,7 +162,7 @@ def _certificates(certificates: CertificatesConfig, messaging: MessagingConfig) 
 
 def _storage(messaging: MessagingConfig) -> Iterator[Finding]:
     sizes = [messaging.size_mib(topic) + messaging.dead_letter_mib for topic in messaging.topics.values()]
-    needed = (sum(sizes) + names.ADVISORIES_MIB) * messaging.copies
+    needed = (sum(sizes) + names.OWN_MIB) * messaging.copies
     room = messaging.usable_mib * messaging.servers
     if needed > room:
         yield (
@@ -190,6 +190,8 @@ def _clients(services: Mapping[str, Any], messaging: MessagingConfig) -> Iterato
             for name in (name for name in named if name not in known):
                 path = f"messaging.topics.{each}.{role}"
                 yield path, name, "is neither a service nor one of messaging.clients", nearest(name, known)
+    if names.OPERATORS in messaging.users():
+        yield "messaging.clients", names.OPERATORS, "is the name of the client of `ops`", "take another name"
     for name in sorted(set(messaging.clients) & set(services)):
         yield "messaging.clients", name, "is a service of this stack, which has keys already", "remove it"
 

@@ -119,6 +119,9 @@ def _served(services: Mapping[str, Any], objectives: ObjectivesConfig) -> Iterat
         path = f"objectives.targets.{name}.service"
         if target.service not in services:
             yield path, target.service, "is not a service of this stack", nearest(target.service, services)
+        elif services[target.service].metrics is None:
+            hint = f"set services.{target.service}.metrics"
+            yield path, target.service, "serves no metrics, so nobody counts its requests", hint
         other = taken.setdefault(target.service, name)
         if other != name:
             yield path, target.service, f"has an objective already: '{other}'", "keep one"

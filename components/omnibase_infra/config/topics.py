@@ -14,6 +14,13 @@ RETENTION_HOURS = {"evt": 30 * 24, "cmd": 7 * 24, "intent": 24, "snapshot": 7 * 
 ADVISORIES = "omnibase_advisories"
 """Stream of the servers' notes about events that were delivered in vain, until dead letters are made of them."""
 ADVISORIES_MIB = 16
+REDELIVERIES = "omnibase_redeliveries"
+"""Stream of the records of dead letters that operators handed out again; a record outlives its letter."""
+REDELIVERIES_MIB = 4
+OWN_MIB = ADVISORIES_MIB + REDELIVERIES_MIB
+"""What the bus keeps besides topics and dead letters, in MiB."""
+OPERATORS = "operators"
+"""Client of the bus for `ops`; services and other clients cannot have its name."""
 
 
 def kind(topic: str) -> str:
@@ -29,6 +36,21 @@ def stream(topic: str) -> str:
 def subjects(topic: str) -> list[str]:
     """Subjects of a topic. A snapshot keeps one event per key, and the key is the last part of the subject."""
     return [f"{topic}.*"] if kind(topic) == "snapshot" else [topic]
+
+
+def redelivery(letters: str, sequence: int | str) -> str:
+    """Subject of the record that a letter was handed out again.
+
+    Args:
+        letters: the stream of dead letters.
+        sequence: of the letter in it; `*` for all.
+    """
+    return f"omnibase.redeliveries.{letters}.{sequence}"
+
+
+def may_redeliver(topic: str) -> bool:
+    """Whether its events can be handed out again: of a snapshot an old one would replace the newest."""
+    return kind(topic) != "snapshot"
 
 
 def dead_letters(topic: str) -> str:

@@ -4,16 +4,18 @@ from omnibase_infra.alert import Alert
 from omnibase_infra.messaging import names
 
 _BEHIND = 100
+_MIB = 1 << 20
 
 
-def message_alerts(bus: str) -> list[Alert]:
+def message_alerts(bus: str, room_mib: int) -> list[Alert]:
     """Alerts on the bus itself, on clients without it, on topics and on those who read them.
 
     Args:
         bus: name of the MessageBus.
+        room_mib: what its servers may hold together.
     """
     job = names.controller(bus)
-    return [*_bus(job), *_topics(job), *_readers(job)]
+    return [*_bus(job), _store(job, room_mib), *_topics(job), *_readers(job)]
 
 
 def _bus(job: str) -> list[Alert]:
@@ -36,6 +38,19 @@ def _bus(job: str) -> list[Alert]:
             "runbook": "message-bus-down",
         },
     ]
+
+
+def _store(job: str, room_mib: int) -> Alert:
+    """Declared topics fit by construction; streams that nobody declares any more are kept beside them."""
+    return {
+        "name": "MessageStoreFilling",
+        "expr": f'max(messages_storage_bytes{{job="{job}",state="used"}}) / {room_mib * _MIB} > 0.8',
+        "for_seconds": 300,
+        "severity": "warning",
+        "summary": "Streams take {{ $value | humanizePercentage }} of what the bus may hold; full, it takes no more.",
+        "runbook": "message-store-filling",
+        "labels": {"service": "messages"},
+    }
 
 
 def _topics(job: str) -> list[Alert]:

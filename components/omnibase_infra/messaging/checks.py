@@ -62,7 +62,7 @@ def _sizes(args: MessageBusArgs) -> list[str]:
 
 def _storage(args: MessageBusArgs) -> list[str]:
     sizes = [int(topic["max_mib"]) + int(topic["dead_letter_mib"]) for topic in args["topics"]]
-    needed = (sum(sizes) + follow.ADVISORIES_MIB) * int(args["copies"])
+    needed = (sum(sizes) + follow.OWN_MIB) * int(args["copies"])
     room = int(args["storage_gib"]) * 1024 * USABLE_PERCENT // 100 * int(args["servers"])
     if needed <= room:
         return []
@@ -81,8 +81,7 @@ def _topics(args: MessageBusArgs) -> list[str]:
 def _clients(args: MessageBusArgs) -> list[str]:
     known = [client["name"] for client in args["clients"]]
     found = [f"client {name!r} is named twice" for name, count in Counter(known).items() if count > 1]
-    if CONTROLLER_CLIENT in known:
-        found.append(f"client {CONTROLLER_CLIENT!r} is the bus's own")
+    found += [f"client {name!r} is the bus's own" for name in (CONTROLLER_CLIENT, follow.OPERATORS) if name in known]
     for client in args["clients"]:
         try:
             dns_label(client["name"])

@@ -7,9 +7,10 @@ from typing import Any
 
 import pulumi
 
-from omnibase_infra.config.topics import ADVISORIES, stream
+from omnibase_infra import nkeys
+from omnibase_infra.config.topics import ADVISORIES, OPERATORS, REDELIVERIES, stream
 from omnibase_infra.errors import refuse
-from omnibase_infra.messaging import manifests, names, nkeys
+from omnibase_infra.messaging import manifests, names
 from omnibase_infra.messaging.args import (
     CLIENT_PORT,
     CONTROLLER_PORT,
@@ -24,9 +25,10 @@ from omnibase_infra.messaging.permissions import (
     Permissions,
     client_permissions,
     controller_permissions,
+    operator_permissions,
 )
 from omnibase_infra.messaging.server_config import server_config
-from omnibase_infra.messaging.topic import Topic, advisories, declaration, manifest, topic_problems
+from omnibase_infra.messaging.topic import Topic, advisories, declaration, manifest, redeliveries, topic_problems
 from omnibase_infra.naming import content_digest, dns_label, labels, service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
@@ -42,8 +44,9 @@ class MessageBus(pulumi.ComponentResource):
     """A message bus: NATS servers whose clients can publish and read exactly the topics that name them.
 
     Makes: StatefulSet with volumes, Services for clients and between servers, PodDisruptionBudget (3 servers or more),
-    configuration, a key pair per client (the private half in a Stash and a Secret, the servers hold the public half),
-    one Topic each, the controller that makes streams, consumers and dead letters and serves metrics, network flows.
+    configuration, a key pair per client and one for operators (the private half in a Stash and a Secret, the servers
+    hold the public half), one Topic each, the controller that makes streams, consumers and dead letters and serves
+    metrics, network flows.
     TLS 1.2 or newer for clients, mutual TLS between servers. What is acknowledged has been written to disk.
 
     Raises:
@@ -67,7 +70,7 @@ class MessageBus(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:MessageBus", name, inputs, opts)
         clients = [client["name"] for client in args["clients"]]
-        seeds = {client: self._seed(name, args, client) for client in [*clients, CONTROLLER_CLIENT]}
+        seeds = {client: self._seed(name, args, client) for client in [*clients, OPERATORS, CONTROLLER_CLIENT]}
         flows = self._flows(name, args)
         servers = self._servers(name, args, seeds, flows)
         controller = self._controller(name, args, topics, [servers, *flows])
@@ -141,15 +144,18 @@ class MessageBus(pulumi.ComponentResource):
         self, name: str, args: MessageBusArgs, topics: Mapping[str, TopicArgs], before: list[pulumi.Resource]
     ) -> HardenedWorkload:
         """The controller becomes ready when every stream is as declared, so whoever waits for it finds its topics."""
-        own = advisories(int(args["copies"]))
-        last = child(self, f"{name}-topic-{_slug(ADVISORIES)}", manifest(ADVISORIES, own, _advisory_topic(name, args)))
+        own = {ADVISORIES: advisories(int(args["copies"])), REDELIVERIES: redeliveries(int(args["copies"]))}
+        kept = {
+            topic: child(self, f"{name}-topic-{_slug(topic)}", manifest(topic, content, _own_topic(name, args, topic)))
+            for topic, content in own.items()
+        }
         made = [
             Topic(f"{name}-topic-{_slug(stream(topic))}", found, pulumi.ResourceOptions(parent=self))
             for topic, found in topics.items()
         ]
-        declared = [own, *(declaration(found) for found in topics.values())]
+        declared = [*own.values(), *(declaration(found) for found in topics.values())]
         config_maps: list[pulumi.Input[str]] = [
-            last.urn.apply(lambda _: names.config_map(name, ADVISORIES)),
+            *(_after(each, names.config_map(name, topic)) for topic, each in kept.items()),
             *(t.declaration for t in made),
         ]
         return HardenedWorkload(
@@ -182,8 +188,13 @@ class MessageBus(pulumi.ComponentResource):
                     "credential-generation": str(args.get("credential_generation", 1)),
                 },
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[*before, last, *made]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*before, *kept.values(), *made]),
         )
+
+
+def _after(made: pulumi.Resource, text: str) -> pulumi.Output[str]:
+    """The text, once a resource exists."""
+    return made.urn.apply(lambda _: text)
 
 
 def _topic_args(name: str, args: MessageBusArgs, topic: BusTopicArgs) -> TopicArgs:
@@ -203,12 +214,12 @@ def _topic_args(name: str, args: MessageBusArgs, topic: BusTopicArgs) -> TopicAr
     return found
 
 
-def _advisory_topic(name: str, args: MessageBusArgs) -> TopicArgs:
+def _own_topic(name: str, args: MessageBusArgs, topic: str) -> TopicArgs:
     return {
         "bus": name,
         "namespace": args["namespace"],
         "environment": args["environment"],
-        "topic": ADVISORIES,
+        "topic": topic,
         "max_mib": 1,
         "dead_letter_mib": 1,
         "copies": args["copies"],
@@ -217,7 +228,8 @@ def _advisory_topic(name: str, args: MessageBusArgs) -> TopicArgs:
 
 def _users(args: MessageBusArgs) -> dict[str, Permissions]:
     found = {client["name"]: client_permissions(client["name"], args["topics"]) for client in args["clients"]}
-    return {**found, CONTROLLER_CLIENT: controller_permissions(args["topics"])}
+    own = {OPERATORS: operator_permissions(args["topics"]), CONTROLLER_CLIENT: controller_permissions(args["topics"])}
+    return {**found, **own}
 
 
 def _secret(name: str, args: MessageBusArgs, client: str, seed: pulumi.Output[str]) -> Manifest:

@@ -5,7 +5,16 @@ A client can neither make nor change nor delete a stream or a consumer, nor read
 
 from collections.abc import Sequence
 
-from omnibase_infra.config.topics import ADVISORIES, dead_letters, stream, subjects
+from omnibase_infra.config.topics import (
+    ADVISORIES,
+    OPERATORS,
+    REDELIVERIES,
+    dead_letters,
+    may_redeliver,
+    redelivery,
+    stream,
+    subjects,
+)
 from omnibase_infra.messaging.args import BusTopicArgs
 
 CONTROLLER_CLIENT = "stream-controller"
@@ -46,9 +55,23 @@ def controller_permissions(topics: Sequence[BusTopicArgs]) -> Permissions:
         "$JS.API.CONSUMER.CREATE.>",
         "$JS.API.CONSUMER.INFO.>",
         *reading(ADVISORIES, CONTROLLER_CLIENT),
+        *reading(REDELIVERIES, CONTROLLER_CLIENT),
         *(dead_letters(topic["topic"]) for topic in topics),
     ]
     return _both(sorted(publish), CONTROLLER_CLIENT)
+
+
+def operator_permissions(topics: Sequence[BusTopicArgs]) -> Permissions:
+    """Operators read dead letters and their records, hand events out again in their own topic, and write the record.
+
+    They read no events, take none from a consumer, and change no stream.
+    """
+    publish = [f"$JS.API.STREAM.MSG.GET.{REDELIVERIES}"]
+    for topic in (each["topic"] for each in topics if may_redeliver(each["topic"])):
+        letters = stream(dead_letters(topic))
+        publish += [f"$JS.API.STREAM.{question}.{letters}" for question in ("INFO", "MSG.GET")]
+        publish += [*subjects(topic), redelivery(letters, "*")]
+    return _both(sorted(publish), OPERATORS)
 
 
 def reading(stream_name: str, consumer: str) -> list[str]:

@@ -113,6 +113,22 @@ def advisories(copies: int) -> dict[str, Any]:
     }
 
 
+def redeliveries(copies: int) -> dict[str, Any]:
+    """The stream of records that a dead letter was handed out again, one for each; the controller logs them."""
+    return {
+        "topic": follow.REDELIVERIES,
+        "stream": follow.REDELIVERIES,
+        "subjects": [follow.redelivery("*", "*")],
+        "max_age_seconds": follow.RETENTION_HOURS["dlq"] * 3600,
+        "max_bytes": follow.REDELIVERIES_MIB * _MIB,
+        "max_events_per_key": 1,
+        "copies": copies,
+        "duplicates_seconds": 120,
+        "is_log": True,
+        "consumers": [{"name": "stream-controller", "max_deliveries": -1, "ack_wait_seconds": 60, "start": "all"}],
+    }
+
+
 def manifest(topic: str, content: dict[str, Any], args: TopicArgs) -> Manifest:
     """The ConfigMap of a declaration."""
     return {

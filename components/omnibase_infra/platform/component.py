@@ -9,18 +9,18 @@ import pulumi
 
 from omnibase_infra.alert import Alert
 from omnibase_infra.environment import Environment, EnvironmentArgs
-from omnibase_infra.messaging import message_alerts
 from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.platform.agents import make_agents
 from omnibase_infra.platform.args import PlatformArgs
 from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
-from omnibase_infra.platform.database import DATABASE, make_database, make_operators
+from omnibase_infra.platform.database import DATABASE, make_database, make_database_alerts, make_operators
 from omnibase_infra.platform.gateway import make_gateway
 from omnibase_infra.platform.logging import make_logging, make_logging_alerts
-from omnibase_infra.platform.messaging import BUS, make_messaging
+from omnibase_infra.platform.messaging import make_message_alerts, make_messaging
 from omnibase_infra.platform.monitoring import PART as MONITORING
 from omnibase_infra.platform.monitoring import make_monitoring
 from omnibase_infra.platform.promises import promised_alerts
+from omnibase_infra.platform.rollout import make_rollout_alerts
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import make_secrets
 from omnibase_infra.platform.services import Used, make_services, service_targets
@@ -66,7 +66,9 @@ class Platform(pulumi.ComponentResource):
         alerts = [
             *edge.alerts,
             *make_logging_alerts(self._room, self._logging),
-            *(message_alerts(BUS) if self._messages else []),
+            *make_message_alerts(self._room, self._messages),
+            *make_database_alerts(self._room),
+            *make_rollout_alerts(self._room),
             *promised_alerts(self._room),
         ]
         self._monitoring = self._make_monitoring(edge.owners, alerts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import itemgetter
 
+from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, ServiceConfig
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.room import Room
@@ -14,6 +15,7 @@ from omnibase_infra.postgres import (
     PostgresClusterArgs,
     PostgresDatabaseArgs,
     PostgresOperator,
+    database_alerts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
@@ -26,6 +28,12 @@ _CA_DIRECTORY = "/run/secrets/database-ca"
 def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresCluster:
     """The PostgreSQL cluster, after its operator unless another stack of the Kubernetes cluster has it."""
     return PostgresCluster(DATABASE, _cluster_args(room), room.below(room.environment, *operators))
+
+
+def make_database_alerts(room: Room) -> list[Alert]:
+    """Alerts on volumes that fill."""
+    settings = room.config.postgres
+    return database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
 
 
 def connect(

@@ -69,6 +69,7 @@ def make_gateway(room: Room, certificates: Certificates, services: Mapping[str, 
         "gateway_keys_secret": keys.secret(GATEWAY),
         "gateway_clients": list(settings.clients),
         "gateway_paths": [route.path for route in settings.routes.values()],
+        "gateway_limits": {name: _limits(room, route) for name, route in settings.routes.items()},
     }
     return Edge(
         outputs=outputs, scrape_targets=_scrape_targets(room), alerts=gateway_alerts(_PROXIES), owners=controller
@@ -91,9 +92,17 @@ def _route(room: Room, route: GatewayRouteConfig) -> RouteArgs:
         "retries": route.retries,
     }
     if route.limit_class is not None:
-        most = getattr(room.config.security.limits.classes, route.limit_class).requests_per_minute
-        args["limits"] = {name: min(client.requests_per_minute, most) for name, client in settings.clients.items()}
+        args["limits"] = _limits(room, route)
     return args
+
+
+def _limits(room: Room, route: GatewayRouteConfig) -> dict[str, int]:
+    """Calls a minute of each client on a route: its own limit, or that of the route's class if it is smaller."""
+    own = {name: client.requests_per_minute for name, client in room.config.gateway.clients.items()}
+    if route.limit_class is None:
+        return own
+    most = getattr(room.config.security.limits.classes, route.limit_class).requests_per_minute
+    return {name: min(requests, most) for name, requests in own.items()}
 
 
 def _backends(room: Room, service: str) -> list[RouteBackend]:

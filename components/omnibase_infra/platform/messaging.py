@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from omnibase_infra.alert import Alert
 from omnibase_infra.config import MessagingConfig, TopicConfig
 from omnibase_infra.messaging import (
     SEED_KEY,
@@ -10,6 +11,7 @@ from omnibase_infra.messaging import (
     ConsumerArgs,
     MessageBus,
     MessageBusArgs,
+    message_alerts,
     server_hosts,
 )
 from omnibase_infra.platform.certificates import Certificates
@@ -57,6 +59,12 @@ def make_messaging(room: Room, certificates: Certificates) -> MessageBus | None:
     if settings.storage_class:
         args["storage_class"] = settings.storage_class
     return MessageBus(BUS, args, room.below(room.environment))
+
+
+def make_message_alerts(room: Room, bus: MessageBus | None) -> list[Alert]:
+    """Alerts on the bus, its topics and those who read them."""
+    settings = room.config.messaging
+    return message_alerts(BUS, settings.usable_mib * settings.servers) if bus else []
 
 
 def uses_messages(room: Room, service: str) -> bool:

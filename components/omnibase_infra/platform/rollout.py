@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import pulumi
 
+from omnibase_infra.alert import Alert
 from omnibase_infra.config.rollout import ANALYSIS_CPU_MILLIS, ANALYSIS_IMAGE, ANALYSIS_MEMORY_MIB, analysis, rolling
-from omnibase_infra.monitoring import PROMETHEUS_PORT
+from omnibase_infra.monitoring import PROMETHEUS_PORT, WORKLOAD_JOB
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import Party
 from omnibase_infra.platform.messaging import uses_messages
 from omnibase_infra.platform.room import Room
-from omnibase_infra.rollout import Rollout, RolloutArgs
+from omnibase_infra.rollout import Rollout, RolloutArgs, rollout_alerts
 from omnibase_infra.workload import HardenedWorkloadArgs
 
 
@@ -52,6 +53,11 @@ def make_rollout(
         args["canary_env"] = {f"{prefix}_MESSAGES_CONSUME": "false"}
     room.waivers.append(settings.permission)
     return Rollout(name, args, room.below(*before))
+
+
+def make_rollout_alerts(room: Room) -> list[Alert]:
+    """Alerts on the canaries of all services."""
+    return [alert for name in rolling(room.config.services) for alert in rollout_alerts(name, WORKLOAD_JOB)]
 
 
 def analyses(room: Room) -> list[Party]:

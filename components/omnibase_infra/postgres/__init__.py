@@ -1,5 +1,6 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
+from omnibase_infra.postgres.alerts import database_alerts
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
 from omnibase_infra.postgres.bootstrap import read_migrations
 from omnibase_infra.postgres.component import PostgresCluster
@@ -13,6 +14,7 @@ __all__ = [
     "PostgresDatabaseArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
+    "database_alerts",
     "endpoint",
     "poolers",
     "read_migrations",

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	sdk "github.com/pulumi/pulumi/sdk/v3"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -104,11 +103,12 @@ func runPolicyPack(
 		return err
 	}
 	cmd.Dir = directory // packs read files beside themselves
-	proxy, packOutput, err := sdk.NewPolicyProxy(ctx, stdout)
+	proxy, err := newPolicyProxy(ctx)
 	if err != nil {
-		return fmt.Errorf("starting the policy proxy: %w", err)
+		return err
 	}
-	settings, err := proxy.AwaitConfiguration(ctx)
+	fmt.Fprintln(stdout, proxy.port)
+	settings, err := proxy.settings.Promise().Result(ctx)
 	if err != nil {
 		return fmt.Errorf("waiting for the stack's settings: %w", err)
 	}
@@ -117,8 +117,9 @@ func runPolicyPack(
 		return err
 	}
 	cmd.Env = append(append(environ(cmd), stack...), req.GetEnv()...)
+	output, packOutput := io.Pipe()
 	cmd.Stdout, cmd.Stderr = packOutput, stderr
-	return runBound(cmd, func() error { return proxy.Attach(ctx, cmd) })
+	return runBound(cmd, func() error { return proxy.attach(ctx, cmd, output, stdout) })
 }
 
 // policyEnvironment is empty where the engine gave no settings, as for `pulumi policy publish`.

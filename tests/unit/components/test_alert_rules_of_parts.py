@@ -1,4 +1,4 @@
-"""Alerts of gateway, logging, messaging and workloads, run by promtool on made-up series."""
+"""Alerts of gateway, logging, messaging, database, rollout and workloads, run by promtool on made-up series."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from omnibase_infra.logging import logging_alerts
 from omnibase_infra.messaging import message_alerts
 from omnibase_infra.monitoring.checks import problems
 from omnibase_infra.monitoring.workload_alerts import workload_alerts
+from omnibase_infra.postgres import database_alerts
+from omnibase_infra.rollout import rollout_alerts
 
 from tests.stacks.support import stacks
 from tests.stacks.support.promtool import Case, Rules, page_problems
 from tests.stacks.support.samples import monitoring
 
-OTHERS = [*gateway_alerts("gateway-proxy"), *logging_alerts("logging", 1), *message_alerts("messages")]
+OTHERS = [
+    *gateway_alerts("gateway-proxy"),
+    *logging_alerts("logging", 1),
+    *message_alerts("messages", 1),
+    *database_alerts("database", 1, 1),
+    *rollout_alerts("reference", "kube-state-metrics"),
+]
 ALERTS = [*OTHERS, *workload_alerts("kube-state-metrics")]
 RULES = Rules(monitoring(), ALERTS)
 NAMES = list(dict.fromkeys(alert["name"] for alert in ALERTS))
@@ -31,6 +39,9 @@ BUS = 'job="messages-controller",pod="m"'
 TOPIC = f'{BUS},topic="t"'
 READER = f'{TOPIC},consumer="r"'
 KUBE = 'job="kube-state-metrics",namespace="n"'
+DATABASE = 'job="database",pod="d"'
+CANARY = 'http_requests_total{job="reference-canary",pod="k",status="200"'
+ANALYSIS = f'kube_job_status_active{{{KUBE},job_name="reference-analysis"}}'
 POD, JOB = f'{KUBE},pod="p"', f'{KUBE},job_name="j"'
 CLAIM = f'kube_persistentvolumeclaim_status_phase{{{KUBE},persistentvolumeclaim="v",phase="Pending"}}'
 EDGE, STORED, MESSAGES = {"service": "gateway"}, {"service": "logging-store"}, {"service": "messages"}
@@ -186,6 +197,48 @@ CASES = {
         summary="1 streams or consumers are not as declared and could not be mended.",
         severities=("warning",),
     ),
+    "the databases fill their volume": Case(
+        name="DatabaseFilling",
+        series={
+            f'cnpg_pg_database_size_bytes{{{DATABASE},datname="a"}}': "500000000x19 900000000x99 500000000x60",
+            f'cnpg_pg_database_size_bytes{{{DATABASE},datname="b"}}': "100000000x180",
+        },
+        fires="25m",
+        quiet=("4m", "40m"),
+        labels={"database": "database", "pod": "d"},
+        summary="The databases of d take 93.13% of their volume.",
+        severities=("critical", "warning"),
+    ),
+    "the write-ahead log fills its volume": Case(
+        name="DatabaseLogFilling",
+        series={
+            f'cnpg_collector_pg_wal{{{DATABASE},value="size"}}': "500000000x19 1000000000x39 500000000x60",
+            f'cnpg_collector_pg_wal{{{DATABASE},value="count"}}': "60x120",
+        },
+        fires="12m",
+        labels={"database": "database", "pod": "d"},
+        summary="The log (WAL) of d takes 93.13% of its volume.",
+        severities=("critical",),
+    ),
+    "a canary keeps calls after its analysis": Case(
+        name="RolloutWeightsOff",
+        series={f'{CANARY},route="/notes"}}': "0x19 10+10x39 400x80", ANALYSIS: "0x140"},
+        fires="12m",
+        labels={"service": "reference"},
+        summary="",
+        severities=("warning",),
+    ),
+    "streams fill what the bus may hold": Case(
+        name="MessageStoreFilling",
+        series={
+            f'messages_storage_bytes{{{BUS},state="used"}}': "100x19 943718x39 100x60",
+            f'messages_storage_bytes{{{BUS},state="reserved"}}': "2000000x120",
+        },
+        fires="12m",
+        labels=MESSAGES,
+        summary="Streams take 90% of what the bus may hold; full, it takes no more.",
+        severities=("warning",),
+    ),
     "a topic fills": Case(
         name="TopicFilling",
         series={
@@ -296,6 +349,9 @@ def test_an_alert_of_a_part_fires_and_clears(what: str, tmp_path: Path) -> None:
         ("GatewayDown", {f"up{{{PROXY}}}": "1x60", 'up{job="gateway-proxy",pod="q"}': "0x60"}),
         # one call of a quiet night
         ("GatewayErrors", {f'{CALLS}"5"}}': "0x19 1x60", f'{CALLS}"2"}}': "0x19 2x60"}),
+        # an analysis moves calls to the canary, and probes reach it at any time
+        ("RolloutWeightsOff", {f'{CANARY},route="/notes"}}': "0+10x60", ANALYSIS: "1x60"}),
+        ("RolloutWeightsOff", {f'{CANARY},route="/readyz"}}': "0+10x60", ANALYSIS: "0x60"}),
         # a burst that is worked off
         ("ConsumerBehind", {f"messages_consumer_pending{{{READER}}}": "0x4 5000-100x49 0x20"}),
         # nothing to read, nothing to hand over

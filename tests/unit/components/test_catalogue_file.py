@@ -132,7 +132,11 @@ def test_the_catalogue_names_nothing_that_it_does_not_have() -> None:
 @pytest.mark.parametrize("bundle", sorted(FILE["bundles"]))
 def test_each_bundle_can_be_selected_alone(bundle: str) -> None:
     images = {name: text for stack in ("prod", "staging") for name, text in references(stack).items()}
-    changes = {"selected_bundles": ["reference", bundle], "bundles": {}, "images": {"references": images}}
+    changes: dict[str, Any] = {
+        "selected_bundles": ["reference", bundle],
+        "bundles": {},
+        "images": {"references": images},
+    }
     services = loaded("staging", **changes).services
     assert set(FILE["bundles"][bundle].get("services", [])) <= set(services)
 

@@ -129,6 +129,15 @@ def problem(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- va
             "referense: is not a service of this stack; did you mean 'reference'?",
         ),
         (
+            "dev",
+            "objectives.targets.notes.service",
+            {
+                "objectives__targets": {"notes": {"service": "worker"}},
+                "services__worker": {"image": "reference", "health": {"command": ["/bin/true"]}},
+            },
+            "worker: serves no metrics, so nobody counts its requests; set services.worker.metrics",
+        ),
+        (
             "prod",
             "objectives.targets.other.service",
             {"objectives__targets__other": {"service": "reference"}},

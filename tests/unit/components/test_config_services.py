@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -287,7 +288,7 @@ def test_a_call_into_another_segment_needs_its_consent() -> None:
     store = service(segment="memory", memory_mib=64)
     closed = {"memory": {"description": "vector, graph and cache"}}
     opened = {"memory": {"description": "vector, graph and cache", "accepts_from": ["default"]}}
-    given = {"services__store": store, "segments": closed}
+    given: dict[str, Any] = {"services__store": store, "segments": closed}
     text = said("calls", service(calls=["store"]), **given)
     assert "is in segment memory, which does not accept calls from default" in text
     loaded(service(calls=["store"]), services__store=store, segments=opened)
@@ -420,3 +421,26 @@ def test_what_is_declared_fits_onto_the_nodes() -> None:
     two = complaint("prod", "cluster.capacity.nodes", cluster__capacity={**large, "nodes": 2})
     assert "each server has a node of its own" in two
     assert "250m" in complaint("prod", "cluster.capacity.cpu", cluster__capacity={**large, "cpu": "0.5"})
+
+
+def test_a_stack_of_forty_five_services_is_checked_in_time() -> None:
+    names = [f"service-{number}" for number in range(45)]
+    many = {
+        name: service(
+            replicas=2,
+            env={f"SETTING_{key}": "text" for key in range(40)},
+            requires=[f"SETTING_{key}" for key in range(20)],
+            depends_on=dict.fromkeys(names[max(0, number - 3) : number], "healthy"),
+            calls=names[max(0, number - 3) : number],
+        )
+        for number, name in enumerate(names)
+    }
+    quota = {"quota__cpu_request_millis": 100_000, "quota__memory_mib": 200_000, "quota__pods": 500}
+    given = settings("prod", **quota)
+    given["services"] |= many
+    load("prod", given, {})
+    # Of this thread: what other processes do beside counts for them.
+    began = time.thread_time()
+    config = load("prod", given, {}).config
+    assert len(config.effective_services()) == 46
+    assert time.thread_time() - began <= 0.15

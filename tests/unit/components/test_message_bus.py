@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
-from omnibase_infra import ArgsError, MessageBus, MessageBusArgs, TopicArgs
-from omnibase_infra.messaging import nkeys, permissions, server_hosts
+from omnibase_infra import ArgsError, MessageBus, MessageBusArgs, TopicArgs, nkeys
+from omnibase_infra.messaging import BusTopicArgs, permissions, server_hosts
 from omnibase_infra.messaging.server_config import server_config
 from omnibase_infra.messaging.topic import declaration
 
@@ -102,9 +102,26 @@ def test_nobody_may_delete_events_not_even_the_controller() -> None:
     assert TOPIC not in allowed["allow"]
 
 
+@pytest.mark.req("C7.1", "P18")
+def test_operators_may_hand_out_again_what_failed_and_read_no_other_event() -> None:
+    snapshot = {**args()["topics"][0], "topic": SNAPSHOT}
+    letters = "onex_dlq_orders_order-placed_v1"
+    allowed = permissions.operator_permissions([*args()["topics"], cast(BusTopicArgs, snapshot)])
+    assert allowed["publish"]["allow"] == sorted([
+        TOPIC,
+        f"omnibase.redeliveries.{letters}.*",
+        f"$JS.API.STREAM.INFO.{letters}",
+        f"$JS.API.STREAM.MSG.GET.{letters}",
+        "$JS.API.STREAM.MSG.GET.omnibase_redeliveries",
+    ])  # fmt: skip
+    assert allowed["subscribe"]["allow"] == ["_INBOX.operators.>"]
+
+
 def test_every_user_of_the_servers_has_a_key_and_no_password() -> None:
     (account,) = [value for name, value in config(made())["accounts"].items() if name != "SYS"]
-    assert [user["nkey"] for user in account["users"]] == ["$NKEY_BILLING", "$NKEY_ORDERS", "$NKEY_STREAM_CONTROLLER"]
+    assert [user["nkey"] for user in account["users"]] == [
+        "$NKEY_BILLING", "$NKEY_OPERATORS", "$NKEY_ORDERS", "$NKEY_STREAM_CONTROLLER",
+    ]  # fmt: skip
     assert all(set(user) == {"nkey", "permissions"} for user in account["users"])
 
 
@@ -112,12 +129,12 @@ def test_every_user_of_the_servers_has_a_key_and_no_password() -> None:
 def test_private_keys_are_secrets_and_stay_out_of_everything_else() -> None:
     recorder = made()
     stashes = [item for item in recorder.registrations() if item.type == "pulumi:index:Stash"]
-    assert [stash.inputs for stash in stashes] == [{"input": "[secret]"}] * 3
+    assert [stash.inputs for stash in stashes] == [{"input": "[secret]"}] * 4
     assert all(stash.ignore_changes == ("input",) for stash in stashes)
     rest = json.dumps([item.inputs for item in recorder.registrations()])
     assert "SU" not in [word[:2] for word in rest.split('"') if len(word) == 58]
     secrets = [item for item in objects(recorder).values() if item["kind"] == "Secret"]
-    assert [item["data"] for item in secrets] == ["[secret]"] * 3
+    assert [item["data"] for item in secrets] == ["[secret]"] * 4
 
 
 @pytest.mark.req("C5.6", "V15")
@@ -234,7 +251,7 @@ def test_a_new_key_or_topic_restarts_who_reads_it() -> None:
     [
         ({"copies": 3}, "copies=3 needs 3 servers, there are 1"),
         ({"servers": 2}, "servers=2 must be odd"),
-        ({"topics": [topic(max_mib=900)]}, "topics may grow to 932 MiB, but 1 servers hold 819 MiB"),
+        ({"topics": [topic(max_mib=900)]}, "topics may grow to 936 MiB, but 1 servers hold 819 MiB"),
         ({"topics": [topic(), topic()]}, f"topic {TOPIC} is declared 2 times"),
         (
             {"topics": [topic(), topic(topic="onex.cmd.orders.order-placed.v1")]},

@@ -39,9 +39,9 @@ def topic(name: str = NAME, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 -
 
 @pytest.mark.req("P11", "C3.5")
 def test_topics_that_may_outgrow_the_volumes_are_refused() -> None:
-    # 819 MiB usable: 787 + 16 of dead letters + 16 of advisories fit exactly
-    load("dev", settings("dev", topics=topic(max_mib=787)), {})
-    text = complaint("dev", "messaging.storage_gib", topics=topic(max_mib=788))
+    # 819 MiB usable: 783 + 16 of dead letters + 20 of the bus itself fit exactly
+    load("dev", settings("dev", topics=topic(max_mib=783)), {})
+    text = complaint("dev", "messaging.storage_gib", topics=topic(max_mib=784))
     assert "may grow to 820 MiB with 1 copies, of which 1 servers hold 819 MiB" in text
     assert "raise storage_gib" in text
 
@@ -100,6 +100,7 @@ def test_publishers_and_consumers_exist() -> None:
     assert "neither a service nor one of messaging.clients" in text
     load("dev", settings("dev", topics=topic(consumers={"orders": {}}), clients=["orders"]), {})
     assert "has keys already" in complaint("dev", "messaging.clients", clients=["reference"])
+    assert "is the name of the client of `ops`" in complaint("dev", "messaging.clients", clients=["operators"])
 
 
 def test_the_bus_needs_the_platforms_certificates() -> None:

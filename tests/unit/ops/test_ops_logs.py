@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.errors import InputError
-from ops.logs.lines import in_order, moment, read_lines, shown
+from ops.logs.command import _follow
+from ops.logs.lines import Line, in_order, moment, read_lines, shown
 from ops.logs.query import logsql, question
 
 
@@ -86,3 +87,12 @@ def test_a_line_shows_time_service_level_text_and_what_says_more() -> None:
         "error": "",
     }
     assert shown(line) == "12:34:56.789 reference            info    request method=POST status=201"
+
+
+def test_ctrl_c_at_the_first_line_ends_following_as_at_any_other() -> None:
+    line = {"_time": "2026-01-01T12:34:56Z", "_msg": "request", "service": "reference"}
+
+    def interrupted(_line: Line) -> None:
+        raise KeyboardInterrupt
+
+    assert _follow(lambda _asked: [line], question("abc", (), "1h"), interrupted) == [line]

@@ -165,6 +165,18 @@ def test_a_node_that_is_not_ready_is_a_problem() -> None:
     assert "node node-1 is not ready" in report(nodes=(down,)).problems
 
 
+@pytest.mark.req("P1")
+@pytest.mark.parametrize(("days", "problems"), [(3, 0), (2, 1), (-1, 1)])
+def test_the_registrys_certificate_is_shown_and_a_problem_three_days_before_its_end(days: int, problems: int) -> None:
+    end = NOW + datetime.timedelta(days=days)
+    found = build_report(engine(), ClusterDocuments(), Checkout(), NOW, {"registry": end})
+    assert found.certificates == {"registry": end.isoformat()}
+    assert f"registry's certificate   until {end:%Y-%m-%d}" in text_of(found)
+    said = [problem for problem in found.problems if "certificate registry" in problem]
+    assert len(said) == problems
+    assert all("`make up STACK=dev` renews it" in problem for problem in said)
+
+
 def test_the_json_form_holds_the_verdict_and_every_part() -> None:
     document = json.loads(json.dumps(report().to_dict()))
     assert document["healthy"] is True

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from local.errors import MachineError
-from local.node import NetworkPlan, limits, preflight
+from local.node import NetworkPlan, limits, preflight, settings
 from local.paths import Paths
 
 PLAN = NetworkPlan(instance="none", network=IPv4Network("10.216.0.0/16"))
@@ -75,6 +77,37 @@ def test_a_state_directory_too_long_for_sockets_is_refused(paths: Paths, quiet: 
     deep = Paths(instance="none", root=paths.root, cache=paths.cache, state=Path("/" + "d" * 90))
     with pytest.raises(MachineError, match="too long for the sockets"):
         preflight.check(deep, PLAN, built=False)
+
+
+def configured(paths: Paths, plan: NetworkPlan, *, with_data: bool) -> None:
+    """What a start leaves below the node's directory."""
+    (paths.node / "etc").mkdir(parents=True)
+    (paths.node / "etc" / "kubelet.yaml").write_text(json.dumps(settings.kubelet(paths, plan)))
+    (paths.node / "etcd").mkdir()
+    if with_data:
+        (paths.node / "etcd" / "member").mkdir()
+
+
+@pytest.mark.req("C1.3")
+def test_another_network_than_that_of_the_nodes_data_is_refused_with_both_ways_out(
+    paths: Paths, quiet: pytest.MonkeyPatch
+) -> None:
+    configured(paths, replace(PLAN, network=IPv4Network("10.215.0.0/16")), with_data=True)
+    with pytest.raises(MachineError) as refused:
+        preflight.check(paths, PLAN, built=False)
+    assert "data that was made in network 10.215.0.0/16, and cluster.network is now 10.216.0.0/16" in str(refused.value)
+    assert "back to 10.215.0.0/16, or give the data up with `make clean`" in str(refused.value)
+
+
+def test_the_network_may_change_as_long_as_there_is_no_data(paths: Paths, quiet: pytest.MonkeyPatch) -> None:
+    preflight.check(paths, PLAN, built=False)
+    configured(paths, replace(PLAN, network=IPv4Network("10.215.0.0/16")), with_data=False)
+    preflight.check(paths, PLAN, built=False)
+
+
+def test_data_of_the_same_network_is_no_problem(paths: Paths, quiet: pytest.MonkeyPatch) -> None:
+    configured(paths, PLAN, with_data=True)
+    preflight.check(paths, PLAN, built=False)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,10 @@ class FakeBus:
 
     connected = True
 
-    def __init__(self, newest: bytes | None = None, fails: int = 0) -> None:
+    def __init__(self, newest: bytes | None = None, fails: int = 0, again: int = 0) -> None:
+        """`newest` is what the service published last, and `again` how many old events were handed out after it."""
         self.published: list[tuple[str, dict[str, Any], dict[str, str]]] = []
-        self.newest, self.fails = newest, fails
+        self.newest, self.fails, self.again = newest, fails, again
         self.streams = self
 
     async def wait(self) -> None:
@@ -49,9 +50,15 @@ class FakeBus:
         self.published.append((subject, json.loads(payload), headers))
 
     async def get_last_msg(self, _stream: str, _subject: str) -> Any:  # noqa: ANN401 -- a message
+        return await self.get_msg(_stream, 1 + self.again)
+
+    async def get_msg(self, _stream: str, sequence: int) -> Any:  # noqa: ANN401 -- a message
+        if sequence > 1:
+            old = NoteCreated(note_id=1, key="k", created_at=WRITTEN - datetime.timedelta(days=9)).model_dump_json()
+            return SimpleNamespace(data=old.encode(), headers={"Redelivered-From": "dlq:1"}, seq=sequence)
         if self.newest is None:
             raise NotFoundError
-        return SimpleNamespace(data=self.newest)
+        return SimpleNamespace(data=self.newest, headers=None, seq=1)
 
 
 class FakeDatabase:
@@ -127,6 +134,12 @@ async def test_a_stream_with_a_strange_newest_event_is_taken_for_an_empty_one() 
 async def test_catching_up_begins_a_minute_before_the_newest_event() -> None:
     newest = NoteCreated(note_id=5000, key="k", created_at=WRITTEN).model_dump_json().encode()
     made, _ = publisher(FakeBus(newest=newest))
+    assert await made._last() == (WRITTEN - datetime.timedelta(seconds=60), 4000)
+
+
+async def test_old_events_that_operators_handed_out_again_do_not_make_it_begin_with_them() -> None:
+    newest = NoteCreated(note_id=5000, key="k", created_at=WRITTEN).model_dump_json().encode()
+    made, _ = publisher(FakeBus(newest=newest, again=3))
     assert await made._last() == (WRITTEN - datetime.timedelta(seconds=60), 4000)
 
 
