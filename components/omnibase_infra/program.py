@@ -82,8 +82,8 @@ async def begin_requests() -> None:
     """Let the registrations of a finished program begin, before the SDK waits for them.
 
     The SDK waits for requests under way, one after the other. Where none is, as at the end of a program that waited for
-    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with 400
-    resources 0.7 of 3.4 seconds of CPU time.
+    nothing itself, it waits for whichever *output* is there first, again and again over all that are left: with a
+    thousand outputs, a million looks. 0.7 of 3.4 seconds of CPU time with 400 resources, 4.1 of 7.6 with 1075.
     """
     await asyncio.sleep(0)
 

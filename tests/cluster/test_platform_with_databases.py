@@ -102,7 +102,7 @@ def test_a_read_only_role_reads_rows_on_both_ways_and_writes_none(second: dict[s
 def test_no_role_enters_another_database_than_its_own(
     second: dict[str, Any], kubectl: Kubectl, role: str, database: str
 ) -> None:
-    assert "error" in Client(kubectl, role).ask("SELECT 1", database=database)
+    assert "login rejected" in Client(kubectl, role).ask("SELECT 1", database=database)["error"]
 
 
 def test_the_first_database_goes_on_as_before(second: dict[str, Any], service: Service) -> None:

@@ -288,7 +288,7 @@ def test_a_call_into_another_segment_needs_its_consent() -> None:
     store = service(segment="memory", memory_mib=64)
     closed = {"memory": {"description": "vector, graph and cache"}}
     opened = {"memory": {"description": "vector, graph and cache", "accepts_from": ["default"]}}
-    given = {"services__store": store, "segments": closed}
+    given: dict[str, Any] = {"services__store": store, "segments": closed}
     text = said("calls", service(calls=["store"]), **given)
     assert "is in segment memory, which does not accept calls from default" in text
     loaded(service(calls=["store"]), services__store=store, segments=opened)

@@ -64,9 +64,10 @@ def test_a_value_that_fails_still_ends_the_program() -> None:
     def refuse(_: object) -> None:
         raise ValueError("refused on purpose")
 
-    def program() -> None:
+    async def program() -> None:
         made = child(pulumi.ComponentResource("t:index:T", "t"), "c", {"apiVersion": "v1", "kind": "S", "metadata": {}})
         made.urn.apply(refuse)
+        await begin_requests()
 
     save_time({})
 
