@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omnibase_infra.config import ConfigError, load_file, parse_stack_file, read_catalogue
+from omnibase_infra.config import ConfigError, load_file, load_stack_file, parse_stack_file, read_catalogue
+from omnibase_infra.config.sources import keys_of
 from omnibase_infra.config.stack_file import PROJECT
 from omnibase_infra.config.yaml_file import read_yaml
 
@@ -20,26 +21,29 @@ from ops.stackfile import with_value
 _SALT = "encryptionsalt"
 
 
-def keys_of(path: str) -> list[str]:
+def keys_in_file(path: str, known: Mapping[str, Any] | None = None) -> list[str]:
     """Keys in the stack file of a setting; a path that begins with a namespace (`other-program:key`) is taken as it is.
+
+    Args:
+        path: key path such as `postgres.storage_gib`.
+        known: settings of the stack; a key in them may hold dots, as the name of a topic does.
 
     Raises:
         InputError: no path.
     """
-    words = path.split(".")
+    words = keys_of(path, known or {})
     if not all(words):
         raise InputError(f"{path!r} is no key path", hint="write one such as postgres.storage_gib")
     first = words[0] if ":" in words[0] else f"{PROJECT}:{words[0]}"
     return ["config", first, *words[1:]]
 
 
-def written(text: str, path: str, value: object) -> str:
-    """The text of a stack file with a setting.
-
-    Raises:
-        InputError: as `ops.stackfile.with_value`.
-    """
-    return with_value(text, keys_of(path), value)
+def settings_in(root: Path, stack: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The effective settings of a stack, or nothing where they cannot be used."""
+    try:
+        return load_stack_file(root, stack, environ).config.model_dump(mode="json")
+    except ConfigError:
+        return {}
 
 
 def checked(stack: str, text: str, file: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -78,7 +82,8 @@ def set_value(root: Path, stack: str, path: str, value: str, environ: Mapping[st
     if found.faults:
         fault = found.faults[0]
         raise InputError(f"the value of {path}: {fault.received} {fault.allowed}", hint=fault.hint)
-    text = written(file.read_text(encoding="utf-8"), path, found.values)
+    keys = keys_in_file(path, settings_in(root, stack, environ))
+    text = with_value(file.read_text(encoding="utf-8"), keys, found.values)
     checked(stack, text, file, environ)
     save(file, text)
 
@@ -93,7 +98,8 @@ def set_secret(root: Path, stack: str, path: str, value: str, environ: Mapping[s
         InputError: no such stack or path, an empty value, or a setting that cannot be; nothing was written.
         LocalError: the engine is not built, or cannot encrypt.
     """
-    file, keys = file_of(root, stack), keys_of(path)
+    file = file_of(root, stack)
+    keys = keys_in_file(path, settings_in(root, stack, environ))
     if not value.strip():
         raise InputError(f"the value of {path} is empty", hint="give it on standard input, or when you are asked")
     from local.engine import Engine  # noqa: PLC0415 -- nothing else here needs the engine

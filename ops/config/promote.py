@@ -17,15 +17,19 @@ from omnibase_infra.config.section import repository_of
 from omnibase_infra.config.sources import leaves
 
 from local.errors import InputError
-from ops.config.change import written
+from ops.config.change import keys_in_file
 from ops.config.settings import loaded_of
+from ops.stackfile import with_value
 
 _REFERENCES = "images.references."
 _OWN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"environment|protect|allowed_overrides"), "says which environment it is"),
     (re.compile(r"images\.pins(\..*)?"), "is a rollback of this environment alone"),
     (re.compile(r"images\.lock"), "names images of one machine, which no other can pull"),
-    (re.compile(r"secrets(\..*)?|(.*\.)?(secret_\w+|\w*generation)"), "is about secrets of this environment"),
+    (
+        re.compile(r"(secrets|rotation)(\..*)?|(.*\.)?(secret_\w+|\w*generation)"),
+        "is about secrets of this environment",
+    ),
     (re.compile(r"cluster(\..*)?|quota(\..*)?|backup(\..*)?"), "says where the environment is, or how large"),
     (re.compile(r"(.*\.)?(\w*hosts?|\w*cidrs?|\w*origins|url|\w*_url|host|storage_class)(\.\d+)?"), "is an address"),
     (
@@ -42,6 +46,8 @@ class Change:
     """A setting that promoting would write."""
 
     path: str
+    keys: tuple[str, ...]
+    """The same in the stack file."""
     before: Any
     """None where the stack does not have it."""
     after: Any
@@ -80,18 +86,22 @@ def promotion(root: Path, source: str, target: str, environ: Mapping[str, str]) 
         )
     changes: list[Change] = []
     kept: list[Kept] = []
+    known = lower.config.model_dump(mode="json")
     there = dict(leaves(upper.config.model_dump(mode="json")))
     images = _images(lower.config, upper.config)
     for path, value in _said(lower, f"Pulumi.{source}.yaml"):
         reason = next((why for own, why in _OWN if own.fullmatch(path)), "")
+        if isinstance(value, str) and "://" in value and not path.startswith(_REFERENCES):
+            reason = "is an address"
         if path.startswith(_REFERENCES) and path.removeprefix(_REFERENCES) not in images:
             reason = f"is an image of nothing that {target} runs"
         if reason:
             kept.append(Kept(path=path, reason=reason))
             continue
-        after = _reference(value, there.get(path)) if path.startswith(_REFERENCES) else value
+        after = _after(path, value, there.get(path))
         if after != there.get(path):
-            changes.append(Change(path=path, before=there.get(path), after=after))
+            keys = tuple(keys_in_file(path, known))
+            changes.append(Change(path=path, keys=keys, before=there.get(path), after=after))
     return Promotion(source=source, target=target, changes=tuple(changes), kept=tuple(kept))
 
 
@@ -102,7 +112,7 @@ def promoted(text: str, found: Promotion) -> str:
         InputError: the file is written in a form that cannot be changed.
     """
     for change in found.changes:
-        text = written(text, change.path, change.after)
+        text = with_value(text, change.keys, change.after)
     return text
 
 
@@ -118,6 +128,15 @@ def _images(lower: StackConfig, upper: StackConfig) -> set[str]:
     """Images that the target names or needs, or will need for services that it gets."""
     new = {service.image for name, service in lower.services.items() if name not in upper.services}
     return {*upper.images.references, *required_images(upper), *new}
+
+
+def _after(path: str, value: Any, present: Any) -> Any:  # noqa: ANN401 -- JSON values
+    """What the target would say."""
+    if path.startswith(_REFERENCES):
+        return _reference(value, present)
+    if path == "selected_bundles":  # promoting adds what was proven, and takes nothing away
+        return [*present, *(name for name in value if name not in present)]
+    return value
 
 
 def _reference(proven: str, present: str | None) -> str:

@@ -59,8 +59,8 @@ def _document(setting: Setting, *, with_origin: bool) -> Any:  # noqa: ANN401 --
 
 def _nested(found: Mapping[str, Setting]) -> dict[str, Any]:
     top: dict[str, Any] = {}
-    for path, setting in found.items():
-        *above, last = path.split(".")
+    for setting in found.values():
+        *above, last = setting.keys
         level = top
         for key in above:
             level = level.setdefault(key, {})

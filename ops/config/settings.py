@@ -10,7 +10,7 @@ from typing import Any
 
 from omnibase_infra.config import ConfigError, Loaded, load_stack_file
 from omnibase_infra.config.errors import nearest
-from omnibase_infra.config.sources import leaves
+from omnibase_infra.config.sources import keys_of, leaves
 
 from local.errors import InputError
 from local.stack import file_of
@@ -24,6 +24,8 @@ class Setting:
     """One leaf of the settings."""
 
     path: str
+    keys: tuple[str, ...]
+    """The path's keys, one of which may hold dots."""
     value: Any
     """`[secret]` for a secret."""
     origin: str
@@ -50,10 +52,12 @@ def settings_of(root: Path, stack: str, environ: Mapping[str, str] = os.environ)
         InputError: as for `loaded_of`.
     """
     loaded = loaded_of(root, stack, environ)
-    values = leaves(loaded.config.model_dump(mode="json"))
+    values = loaded.config.model_dump(mode="json")
     return {
-        path: Setting(path=path, value=_shown(value), origin=origin(loaded.origins, path))
-        for path, value in sorted(values)
+        path: Setting(
+            path=path, keys=tuple(keys_of(path, values)), value=_shown(value), origin=origin(loaded.origins, path)
+        )
+        for path, value in sorted(leaves(values))
     }
 
 

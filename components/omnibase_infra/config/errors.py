@@ -8,6 +8,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+_CREDENTIAL = re.compile(r"password|passwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
+_CREDENTIAL_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@"  # an address with a password
+    r"|PRIVATE KEY"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\."  # a signed token
+    r"|\b(sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bxox[abpr]-|\bAKIA[A-Z0-9]{16}\b"
+)
+_LONGEST_VALUE = 80  # characters of a wrong value that an error repeats
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -19,19 +28,19 @@ class Problem:
     path: str
     """Key path below `omnibase-infra:`, for example `postgres.pooler.instances`."""
     received: str
-    """The value as text; `[hidden]` where it may be a credential."""
+    """The value as text; `[hidden]` where it may be a credential, also where whoever reports it did not think of it."""
     allowed: str
     """What would have been right."""
     hint: str = ""
     """What to do, for instance the nearest valid name."""
 
+    def __post_init__(self) -> None:
+        if _CREDENTIAL_VALUE.search(self.received):
+            object.__setattr__(self, "received", "[hidden]")
+
     def __str__(self) -> str:
         text = f"{self.origin}: {self.path} = {self.received}: {self.allowed}"
         return f"{text}; {self.hint}" if self.hint else text
-
-
-_CREDENTIAL = re.compile(r"password|passwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_LONGEST_VALUE = 80  # characters of a wrong value that an error repeats
 
 
 def shown(path: str, value: object, *, hidden: bool = False) -> str:

@@ -25,10 +25,31 @@ the defaults of its environment. A variable `OMNIBASE__SECTION__FIELD` overrides
 `OMNIBASE__POSTGRES__STORAGE_GIB=4`; in prod only key paths that `allowed_overrides` lists.
 
 Unknown keys, wrong types, sizes that cannot work and references to nothing are all reported at once, before anything is
-made. `docs/reference/configuration.schema.json` serves editors.
+made, with file, line and column. `docs/reference/configuration.schema.json` serves editors; the first line of a stack
+file names it. `ops config validate` checks without engine and cluster, `ops config show --origin` says where each value
+comes from.
 
 """
 
+
+_ENGINES_OWN = {
+    "encryptionsalt": {
+        "type": "string",
+        "description": "Salt of the encrypted values, written by the engine; no secret.",
+    },
+    "encryptedkey": {
+        "type": "string",
+        "description": "Key of the encrypted values, itself encrypted by `secretsprovider`.",
+    },
+    "secretsprovider": {"type": "string", "description": "Who encrypts: a passphrase, or the key service of a cloud."},
+    "environment": {"description": "Environments of Pulumi ESC; not used here."},
+}
+_SECURE = {
+    "type": "object",
+    "properties": {"secure": {"type": "string", "description": "The encrypted value."}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
 
 _KEYS: dict[Any, str] = {dict: ".<name>", list: "[]"}
 """What stands in a key path for a key of a mapping, and for a place in a list."""
@@ -55,23 +76,38 @@ def json_schema() -> dict[str, Any]:
     }
     aliases = [*(member.value for member in Environment), *ALIASES]
     definitions["Environment"] = {"enum": aliases}
-    settings = {f"{PROJECT}:{key}": schema for key, schema in _described(model, StackConfig)["properties"].items()}
+    definitions = {name: _encryptable(schema) for name, schema in definitions.items()}
+    described = _described(model, StackConfig)["properties"]
+    settings = {f"{PROJECT}:{key}": _encryptable(schema) for key, schema in described.items()}
     config = {
         "type": "object",
         "properties": settings,
-        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images", "postgres")],
-        # other namespaces belong to other programs, unknown keys of ours are mistakes
-        "patternProperties": {f"^(?!{PROJECT}:)": {}},
+        "required": [f"{PROJECT}:{key}" for key in ("cluster", "images")],  # databases may come from the catalogue
+        # other namespaces belong to other programs, unknown keys of ours and keys without namespace are mistakes
+        "patternProperties": {f"^(?!{PROJECT}:)[^:]+:.+$": {}},
         "additionalProperties": False,
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "omnibase-infra stack file",
         "type": "object",
-        "properties": {"config": config},
+        "properties": {"config": config, **_ENGINES_OWN},
         "required": ["config"],
+        "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _encryptable(schema: Any) -> Any:  # noqa: ANN401 -- a JSON value
+    """The schema in which a secret may also be what `pulumi config set --secret` writes."""
+    if isinstance(schema, list):
+        return [_encryptable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("format") == "password":
+        plain = {key: value for key, value in schema.items() if key != "description"}
+        return {**{key: schema[key] for key in ("description",) if key in schema}, "anyOf": [plain, _SECURE]}
+    return {key: _encryptable(value) for key, value in schema.items()}
 
 
 def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,19 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield path, value
 
 
+def keys_of(path: str, values: Mapping[str, Any]) -> list[str]:
+    """The keys of a path. A key may hold dots itself where the values have such a one."""
+    keys: list[str] = []
+    level: Any = values
+    while path:
+        key = _first_key(path, level) if isinstance(level, Mapping) else None
+        key = path.partition(".")[0] if key is None else key
+        keys.append(key)
+        level = level.get(key) if isinstance(level, Mapping) else None
+        path = path[len(key) + 1 :]
+    return keys
+
+
 def _first_key(path: str, level: Mapping[str, Any]) -> str | None:
     """The key that a path begins with; a key may hold dots itself."""
     words = path.split(".")

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from omnibase_infra.config import ConfigError, load_stack_file, read_stack_file
 
-from ops.config.change import keys_of
+from ops.config.change import keys_in_file
 from ops.stackfile import with_value, without_key
 
 CORPUS = Path(__file__).parent / "config_corpus"
@@ -27,12 +27,18 @@ def cases(name: str) -> list[Case]:
 def content(case: Case) -> bytes:
     """The stack file of a case: its own text, or the valid one with settings changed, taken out or added behind it."""
     text: str = case["text"] if "text" in case else (CORPUS / f"{stack_of(case)}.stack.yaml").read_text("utf-8")
+    known = _known(text) if {"set", "remove"} & set(case) else {}
     for path, value in case.get("set", {}).items():
-        text = with_value(text, keys_of(path), value)
+        text = with_value(text, keys_in_file(path, known), value)
     for path in case.get("remove", []):
-        text = without_key(text, keys_of(path))
+        text = without_key(text, keys_in_file(path, known))
     text += case.get("append", "") + "#" * case.get("padding", 0)
     return text.encode(case.get("encoding", "utf-8"))
+
+
+def _known(text: str) -> dict[str, Any]:
+    config = yaml.safe_load(text)["config"]
+    return {key.removeprefix("omnibase-infra:"): value for key, value in config.items()}
 
 
 def stack_of(case: Case) -> str:

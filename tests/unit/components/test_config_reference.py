@@ -46,13 +46,37 @@ def test_an_editor_accepts_the_stack_files(stack: str) -> None:
 
 def test_an_editor_sees_an_unknown_key_and_a_wrong_type() -> None:
     content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
-    content["config"]["omnibase-infra:postgres"].update(instances="two", instnces=2)
+    content["config"]["omnibase-infra:postgres"] = {"instances": "two", "instnces": 2}
     content["config"]["omnibase-infra:clster"] = {}
     validator = jsonschema.Draft202012Validator(json_schema())
     text = "\n".join(error.message for error in validator.iter_errors(content))
     assert "'two' is not of type 'integer'" in text
     assert "instnces" in text
     assert "clster" in text
+
+
+@pytest.mark.parametrize("stack", ["dev", "test", "staging", "prod"])
+def test_the_first_line_of_a_stack_file_tells_editors_its_schema(stack: str) -> None:
+    first = (ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8").partition("\n")[0]
+    assert first == "# yaml-language-server: $schema=docs/reference/configuration.schema.json"
+
+
+def test_the_schema_takes_what_the_engine_writes_and_refuses_what_the_program_does() -> None:
+    content = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
+    content["encryptionsalt"] = "v1:abc"
+    content["config"]["other-program:key"] = 1
+    content["config"]["omnibase-infra:monitoring"]["receiver"]["secret_url"] = {"secure": "v1:abc"}
+    jsonschema.validate(content, json_schema())
+    for wrong in ({"protect": True}, {"omnibase-infra:protec": True}, {"omnibase-infra:protect": {"secure": "v1:abc"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**content, "config": {**content["config"], **wrong}}, json_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**content, "confg": {}}, json_schema())
+
+
+def test_page_and_schema_are_the_same_bytes_each_time_they_are_made() -> None:
+    assert markdown() == markdown()
+    assert json.dumps(json_schema()) == json.dumps(json_schema())
 
 
 class _Base(Section):
