@@ -14,8 +14,9 @@ from rich.console import Console
 
 from local.stack import file_of, known
 from ops.config.change import checked, save, set_secret, set_value
+from ops.config.digest import rows
 from ops.config.promote import promoted, promotion
-from ops.config.render import Format, print_rows, print_settings, text
+from ops.config.render import Format, print_rows, print_settings
 from ops.config.settings import Setting, differences, section_of, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,12 +73,13 @@ def _problems(root: Path, stack: str, environ: Mapping[str, str]) -> tuple[Probl
 
 
 def difference(left: str, right: str, *, as_json: bool, console: Console, root: Path = ROOT) -> int:
-    """Print the settings in which two stacks differ; 0 also where there are some.
+    """Print the settings in which two stacks differ; 0 also where there are some. The JSON form holds each of them.
 
     Raises:
         InputError: as for `show`.
     """
-    found = list(differences(settings_of(root, left), settings_of(root, right)))
+    both = settings_of(root, left), settings_of(root, right)
+    found = list(differences(*both))
     if as_json:
         document = [{"path": each.path, left: _document(each.left), right: _document(each.right)} for each in found]
         print(json.dumps(document, indent=2))
@@ -85,11 +87,7 @@ def difference(left: str, right: str, *, as_json: bool, console: Console, root: 
     if not found:
         console.print(f"{left} and {right} have the same settings")
         return 0
-    rows = []
-    for each in found:
-        origins = dict.fromkeys(side.origin for side in (each.left, each.right) if side is not None)
-        rows.append((each.path, text(each.left), text(each.right), ", ".join(origins)))
-    print_rows(("setting", left, right, "set by"), rows, console)
+    print_rows(("setting", left, right, "set by"), rows(found, *both), console)
     if console.is_terminal:
         console.print(f"{len(found)} settings differ")
     return 0
@@ -110,9 +108,9 @@ def promote(source: str, target: str, *, write: bool, as_json: bool, console: Co
     if as_json:
         print(json.dumps({**asdict(found), "written": write and bool(found.changes)}, indent=2))
         return 0
-    rows = [("set", each.path, _line(each.before), _line(each.after)) for each in found.changes]
-    rows += [("keep", each.path, "", each.reason) for each in found.kept]
-    print_rows(("", "setting", f"{target} now", f"{target} with {source}"), rows, console)
+    lines = [("set", each.path, _line(each.before), _line(each.after)) for each in found.changes]
+    lines += [("keep", each.path, "", each.reason) for each in found.kept]
+    print_rows(("", "setting", f"{target} now", f"{target} with {source}"), lines, console)
     if console.is_terminal:
         done = f"wrote {file.name}" if write else f"`ops config promote {source} {target} --write` writes them"
         console.print(f"{len(found.changes)} settings to promote; {done}" if found.changes else "nothing to promote")

@@ -89,6 +89,22 @@ def test_the_difference_for_programs_holds_value_and_origin(
     assert found["environment"]["prod"]["origin"].startswith("Pulumi.prod.yaml:")
 
 
+@pytest.mark.req("C1.9")
+def test_the_table_of_staging_and_prod_is_short_enough_to_be_read(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    difference("staging", "prod", as_json=False, console=console)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 120, len(lines)
+    (absent,) = [line for line in lines if "services.runtime-canary" in line]
+    assert re.search(r"-\s.*[0-9]+ settings", absent), "a service that staging does not have is one row"
+    (shared,) = [line for line in lines if "rollout.interval_seconds" in line]
+    assert "services.*.rollout.interval_seconds (27 services)" in shared
+    assert "staging defaults, prod defaults" in shared
+    (own,) = [line for line in lines if "services.reference.replicas" in line]
+    assert "Pulumi.prod.yaml" in own
+
+
 def test_the_table_shows_both_values_and_who_set_them(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
     difference("staging", "prod", as_json=False, console=console)
     shown = capsys.readouterr().out
