@@ -67,8 +67,9 @@ MCP: dict[str, Any] = {
 """The section `mcp`: one endpoint of the stack, one outside."""
 
 
-def record_prod(services: dict[str, dict[str, Any]] | None = None, **sections: dict[str, Any]) -> Recorder:
-    """Run the real program on Pulumi.prod.yaml with these services beside its own, and with other sections.
+def record_prod(services: dict[str, dict[str, Any]], **sections: dict[str, Any]) -> Recorder:
+    """Run the real program on Pulumi.prod.yaml with these services and the reference service in the place of the
+    catalogue's, and with other sections.
 
     Operators of the cluster are another stack's, so that no vendor manifests are needed.
     """
@@ -85,8 +86,10 @@ def record_prod(services: dict[str, dict[str, Any]] | None = None, **sections: d
     ):
         known = json.loads(given.get(PREFIX + section, "{}"))
         change(section, **{part: {**known.get(part, {}), switch: False}})
-    if services:
-        change("services", **{**json.loads(given[f"{PREFIX}services"]), **services})
+    own = json.loads(given[f"{PREFIX}services"])["reference"]
+    given[f"{PREFIX}services"] = json.dumps({"reference": own, **services})
+    given[f"{PREFIX}selected_bundles"] = json.dumps(["reference"])
+    given.pop(f"{PREFIX}bundles", None)
     for section, values in sections.items():
         change(section, **values)
     environ = {"OMNIBASE_VENDOR_DIR": "/nonexistent"}
