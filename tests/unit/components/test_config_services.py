@@ -288,7 +288,7 @@ def test_a_call_into_another_segment_needs_its_consent() -> None:
     store = service(segment="memory", memory_mib=64)
     closed = {"memory": {"description": "vector, graph and cache"}}
     opened = {"memory": {"description": "vector, graph and cache", "accepts_from": ["default"]}}
-    given = {"services__store": store, "segments": closed}
+    given: dict[str, Any] = {"services__store": store, "segments": closed}
     text = said("calls", service(calls=["store"]), **given)
     assert "is in segment memory, which does not accept calls from default" in text
     loaded(service(calls=["store"]), services__store=store, segments=opened)
@@ -435,7 +435,7 @@ def test_a_stack_of_forty_five_services_is_checked_in_time() -> None:
         )
         for number, name in enumerate(names)
     }
-    quota = {"quota__cpu_request_millis": 100_000, "quota__memory_mib": 200_000, "quota__pods": 500}
+    quota = {"quota__cpu_request_millis": 200_000, "quota__memory_mib": 400_000, "quota__pods": 1000}
     given = settings("prod", **quota)
     given["services"] |= many
     load("prod", given, {})
