@@ -435,12 +435,12 @@ def test_a_stack_of_forty_five_services_is_checked_in_time() -> None:
         )
         for number, name in enumerate(names)
     }
-    quota = {"quota__cpu_request_millis": 100_000, "quota__memory_mib": 200_000, "quota__pods": 500}
-    given = settings("prod", **quota)
+    quota = {"quota__cpu_request_millis": 200_000, "quota__memory_mib": 400_000, "quota__pods": 1000}
+    given = settings("dev", **quota)
     given["services"] |= many
-    load("prod", given, {})
+    load("dev", given, {})
     # Of this thread: what other processes do beside counts for them.
     began = time.thread_time()
-    config = load("prod", given, {}).config
+    config = load("dev", given, {}).config
     assert len(config.effective_services()) == 46
     assert time.thread_time() - began <= 0.15
