@@ -69,6 +69,8 @@ class ControlPlane:
             kube, "kube-controller-manager", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false",
             f"--service-account-private-key-file={key}", "--secure-port=0", "--concurrent-gc-syncs=5",
             "--use-service-account-credentials=false",
+            # a test's node has no kubelet that reports, and must not become unreachable while a test runs
+            "--node-monitor-grace-period=3600s",
         )  # fmt: skip
 
     def stop(self) -> None:

@@ -57,7 +57,7 @@ def test_a_daemon_set_is_waited_for_on_every_node_and_through_its_update(
     stack: Stack, cluster: Cluster, worker: str
 ) -> None:
     stack.make_namespace()
-    stack.program(_AGENT.replace("SECONDS", "5").replace("VERSION", "1"))
+    stack.program(_AGENT.replace("SECONDS", "10").replace("VERSION", "1"))
     with PodRunner(cluster, stack.namespace, waiting="ImagePullBackOff") as runner:
         text = stack.run("up", code=1)
         assert "'agent' timed out waiting to be Ready" in text
@@ -66,7 +66,7 @@ def test_a_daemon_set_is_waited_for_on_every_node_and_through_its_update(
         first = stack.get("apps/v1", "DaemonSet", "agent")["metadata"]["uid"]
         runner.waiting = ""
         stack.run("up")
-        stack.program(_AGENT.replace("SECONDS", "60").replace("VERSION", "2"))
+        stack.program(_AGENT.replace("SECONDS", "400").replace("VERSION", "2"))
         runner.waiting = "ContainerCreating"  # else the new pod can be ready before anybody looked
         when_said(stack, "Waiting for DaemonSet (0/1 Pods", lambda: setattr(runner, "waiting", ""))
         assert re.search(r"Waiting for DaemonSet \(0/1 Pods (updated|available)\)", stack.run("up"))
@@ -94,7 +94,7 @@ def test_an_ingress_is_waited_for_until_its_service_exists_and_a_controller_gave
     stack: Stack, cluster: Cluster
 ) -> None:
     stack.make_namespace()
-    stack.program(_SITE.replace("SECONDS", "6"))
+    stack.program(_SITE.replace("SECONDS", "12"))
     text = stack.run("up", code=1)
     assert "Ingress has at least one rule with an unavailable target: no Service 'web'" in text
     assert "Waiting for update of .status.loadBalancer with hostname/IP" in text

@@ -39,7 +39,7 @@ def _merge_status(cluster: Cluster, obj: Object, status: Object) -> None:
 @pytest.mark.req("P9")
 def test_a_wait_that_fails_says_why_is_recorded_and_goes_on_in_the_next_run(stack: Stack) -> None:
     stack.make_namespace()
-    stack.program(_WEB.replace("SECONDS", "6"))
+    stack.program(_WEB.replace("SECONDS", "12"))
     with PodRunner(stack.cluster, stack.namespace, waiting="ImagePullBackOff") as runner:
         text = stack.run("up", code=1)
         assert "timed out waiting to be Ready" in text
