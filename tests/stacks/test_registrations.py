@@ -118,6 +118,7 @@ def test_a_service_that_names_a_database_gets_addresses_role_certificate_and_pas
     env = {item["name"]: item["value"] for item in pod["containers"][0]["env"]}
     assert env == {
         "REFERENCE_ENVIRONMENT": stack,
+        "REFERENCE_SETTINGS_FILE": "/etc/omnibase/settings.json",
         "REFERENCE_LOG_LEVEL": "DEBUG" if stack in ("dev", "test") else "INFO",
         "REFERENCE_DATABASE_RW_HOST": f"database-pooler-rw.omnibase-{stack}.svc.cluster.local",
         "REFERENCE_DATABASE_RO_HOST": f"database-pooler-ro.omnibase-{stack}.svc.cluster.local",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pulumi
 from google.protobuf import empty_pb2, json_format
-from omnibase_infra.program import begin_requests
 from pulumi.runtime import settings
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
@@ -134,12 +132,6 @@ def record(
     """
     recorder = Recorder(project, stack)
 
-    async def whole() -> None:
-        made = program()
-        if inspect.isawaitable(made):
-            await made
-        await begin_requests()  # as the project's program does
-
     async def run() -> None:
         settings.set_root_resource(cast(pulumi.Resource, None))  # what an earlier test left behind
         SETTINGS.outputs.clear()
@@ -147,7 +139,7 @@ def record(
         from pulumi.runtime.config import set_all_config  # noqa: PLC0415  # after the mocks: its context is per loop
 
         set_all_config(dict(config or {}), [])
-        result: Awaitable[Any] = run_pulumi_func(whole)
+        result: Awaitable[Any] = run_pulumi_func(program)
         await result
 
     asyncio.run(run())

@@ -61,6 +61,7 @@ def test_its_outputs_are_those_of_the_cluster_and_more() -> None:
         "user": "orders_app",
         "password": HIDDEN,
         "password_secret": "orders-app-role",
+        "role_secrets": {"orders_app": "orders-app-role"},
         "ca_secret": "orders-ca",
         "sslmode": "verify-full",
     }

@@ -46,6 +46,8 @@ class ManagedPostgres(pulumi.ComponentResource):
     """Its password, secret; for clients outside of Kubernetes."""
     password_secret: pulumi.Output[str]
     """Secret with the keys `username` and `password`; empty without `namespace`."""
+    role_secrets: pulumi.Output[dict[str, str]]
+    """Role -> Secret with the keys `username` and `password`, of the role that logs in; empty without `namespace`."""
     ca_secret: pulumi.Output[str]
     """Secret with the key `ca.crt` that the server's certificate is signed by; empty without `namespace` and `ca`."""
     sslmode: pulumi.Output[str]
@@ -164,6 +166,7 @@ class ManagedPostgres(pulumi.ComponentResource):
         self.user = pulumi.Output.from_input(args["app_role"])
         self.sslmode = pulumi.Output.from_input(args.get("sslmode", "verify-full"))
         self.password_secret = _name_of(secrets.get("password"), names.app_secret(self._name))
+        self.role_secrets = self.password_secret.apply(lambda secret: {args["app_role"]: secret} if secret else {})
         self.ca_secret = _name_of(secrets.get("ca"), names.ca_secret(self._name))
         register_outputs(self)
 
