@@ -29,8 +29,9 @@ def test_a_branch_is_compared_with_a_commit_without_cluster_and_state(tmp_path: 
     assert report["waivers"], "exceptions in force are part of what reviewers see"
 
 
-def test_a_base_that_does_not_exist_is_bad_input() -> None:
-    done = ops("preview", "--stack", "staging", "--base", "no-such-commit")
+def test_a_base_that_does_not_exist_is_bad_input(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")  # another command on this machine may hold the instance of every day
+    done = ops("preview", "--stack", "staging", "--base", "no-such-commit", OMNIBASE_STATE=state)
     assert done.code == 2
     assert "--base 'no-such-commit'" in done.text
 
