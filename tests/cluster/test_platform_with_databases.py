@@ -71,8 +71,9 @@ def second(outputs: dict[str, Any], kubectl: Kubectl) -> Iterator[dict[str, Any]
     # As its migrations will, once they run: as the owner, who cannot log in.
     _as_superuser(kubectl, "SET ROLE orders_owner; CREATE TABLE public.orders (id serial PRIMARY KEY, what text)")
     yield outputs
-    # A pooler keeps a connection for ten minutes after its last client; a database goes when it has none.
-    _as_superuser(kubectl, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'orders'", "postgres")
+    # A pooler keeps a connection for 300 s after its last client; a database goes when it has none.
+    idle = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'orders'"
+    _as_superuser(kubectl, idle, "postgres")
     done = local("up", "--stack", STACK)
     assert done.code == 0, done.text[-20_000:]
     assert "orders" not in _as_superuser(kubectl, "SELECT datname FROM pg_database", "postgres")
