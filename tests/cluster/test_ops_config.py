@@ -22,7 +22,8 @@ VALUE = "https://hooks.example.com/T0/canary-7f1c"
 @pytest.fixture
 def project(tmp_path: Path) -> Checkout:
     made = checkout(tmp_path, "")
-    shutil.copy(ROOT / "Pulumi.prod.yaml", made.root)
+    for name in ("Pulumi.prod.yaml", "catalogue.yaml"):
+        shutil.copy(ROOT / name, made.root)
     (made.root / "Pulumi.yaml").write_text("name: omnibase-infra\nruntime: python\n", encoding="utf-8")
     return made
 
