@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from local.build import go_toolchain
+from local.build import SPARE_MEMORY, go_toolchain
 from local.engine.build import TAGS as ENGINE_TAGS
 from local.paths import Paths
 from local.steps import Step, StepContext
 
-ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false", "GOTOOLCHAIN": "local"}
+ENVIRONMENT = {
+    **SPARE_MEMORY,
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+    "GOTOOLCHAIN": "local",
+}
 """What builds use too: under other flags Go would compile every dependency a second time."""
 _PLACES = ("images/*/go.mod", "local/**/go.mod")
 
