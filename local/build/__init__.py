@@ -6,6 +6,6 @@ from local.build.packages import packages_step
 from local.build.python import WheelProgram, wheel_step
 
 __all__ = [
-    "SPARE_MEMORY", "Program", "WheelProgram", "go_step", "go_toolchain", "packages_step", "toolchain_step", "unpack_step",
-    "unpacked", "wheel_step",
+    "SPARE_MEMORY", "Program", "WheelProgram", "go_step", "go_toolchain", "packages_step", "toolchain_step",
+    "unpack_step", "unpacked", "wheel_step",
 ]  # fmt: skip
