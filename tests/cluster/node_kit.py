@@ -8,7 +8,8 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -100,6 +101,17 @@ def kubectl_of(paths: Paths) -> Kubectl:
 def pod_identity(kubectl: Kubectl, namespace: str, name: str) -> str:
     """The uid of the pod that bears a name now; empty while there is none."""
     return kubectl("get", "pod", "-n", namespace, name, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
+
+
+@contextmanager
+def nothing_scheduled(kubectl: Kubectl) -> Iterator[None]:
+    """No node takes a new pod: what is lost stays lost as long as the block lasts."""
+    every = ("-l", "kubernetes.io/os=linux")
+    kubectl("cordon", *every)
+    try:
+        yield
+    finally:
+        kubectl("uncordon", *every)
 
 
 def unready(kubectl: Kubectl) -> list[str]:

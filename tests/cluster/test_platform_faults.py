@@ -74,6 +74,7 @@ def test_without_any_instance_the_service_says_so_in_time_and_writes_again_after
         assert status in (0, 503), "refused by the service, or before it as no pod is ready"
         assert took < 40, "a caller waits no longer than the service's deadline"
         print(f"refused after {took:.1f} s, noticed after {noticed(kubectl, 'DatabasePrimaryMissing'):.0f} s")
+        print(f"the service says it too, {noticed(kubectl, 'ServiceWithoutDatabase', 40, job='reference'):.0f} s later")
     back = wait_for(lambda: service.write(f"again-{uuid.uuid4()}")[0] == 201, 120, "the service writes again")
     print(f"writes again {back:.0f} s after the instances could start")
     wait_for(lambda: "DatabasePrimaryMissing" not in alert_states(kubectl), 90, "the alert ends")

@@ -12,6 +12,7 @@ import pytest
 
 from local.node import Node
 from local.paths import Paths
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import SHELL_IMAGE, eventually, pod, unready, wait_for
 from tests.cluster.platform_kit import NAMESPACE, Service, silent_engine, writing
@@ -92,6 +93,7 @@ def test_killing_the_primarys_pod_loses_no_acknowledged_row_and_needs_no_operato
         count = len(acknowledged)
         again = wait_for(lambda: len(acknowledged) >= count + 50, 120, "the service writes again")
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(acknowledged)]
+    print(f"noticed after {noticed(kubectl, 'DatabaseFailedOver', 40):.0f} s")
     print(f"longest write gap {max(gaps):.1f} s of {len(acknowledged)} rows; 50 more after {again:.1f} s")
     written = {key for _, key in acknowledged}
     assert written - service.keys() == set()

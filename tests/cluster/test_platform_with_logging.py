@@ -230,6 +230,7 @@ def test_a_killed_collector_loses_no_line(talk: Talker, node: Node, paths: Paths
         "-o", "jsonpath={.items[0].status.containerStatuses[0].restartCount}",
     )  # fmt: skip
     wait_for(lambda: int(kubectl(*restarts) or 0) >= 1, 30, "the kubelet has counted the restart")
+    print(f"noticed after {noticed(kubectl, 'ContainerKilled', 40, pod='logging-collector'):.0f} s")
 
 
 @pytest.mark.req("C6.6")
