@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import pulumi
 
@@ -18,7 +19,7 @@ class DeclaredPolicies:
     def note(self, made: pulumi.ResourceTransformationArgs) -> None:
         """A transformation that changes nothing: the platform and so all below it call it for each resource."""
         if made.type_ == _POLICY:
-            metadata = made.props["metadata"]
+            metadata: Any = made.props["metadata"]  # a policy's names are plain, see NetworkFlow
             self._names.setdefault(metadata["namespace"], set()).add(metadata["name"])
 
     def of(self, namespaces: Collection[str]) -> dict[str, set[str]]:
