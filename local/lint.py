@@ -1,4 +1,4 @@
-"""`make lint`: one definition of green for form, types and shell."""
+"""`make lint`: one definition of green for form, types, shell and workflows."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def _checks(paths: Paths) -> list[tuple[str, Sequence[str | Path], Path]]:
         ("ruff check", [tools / "ruff", "check", "--quiet", "."], root),
         ("mypy", [tools / "mypy", *_python_trees(root)], root),
         ("shellcheck", [tools / "shellcheck", *_shell_files(root)], root),
+        ("actionlint", [go, "tool", "actionlint", *_workflows(paths)], root / "requirements" / "actionlint"),
         ("gofmt", [go.parent / "gofmt", "-l", *_tracked(root, "*.go")], root),
     ]
     checks += [
@@ -56,6 +57,12 @@ def _python_trees(root: Path) -> list[str]:
         "tests",
     )  # fmt: skip
     return [name for name in trees if (root / name).exists()]
+
+
+def _workflows(paths: Paths) -> list[str | Path]:
+    """Arguments of actionlint: all workflows, and the shellcheck that their steps' commands are given to."""
+    files = _tracked(paths.root, ".github/workflows/*.yml")
+    return ["-shellcheck", paths.venv / "bin" / "shellcheck", *(paths.root / name for name in files)]
 
 
 def _shell_files(root: Path) -> list[str]:
