@@ -104,13 +104,17 @@ def _settings(report: Report) -> Iterator[str]:
         yield ""
         yield from table(("setting", "by"), [(f"`{key}`", f"`{_text(who)}`") for key, who in report.overrides.items()])
     if report.waivers:
-        yield "### Waivers in force"
+        yield "### Waivers"
         yield ""
-        yield from table(("setting", "until", "owner", "reason"), [_waiver(waiver) for waiver in report.waivers])
+        yield from table(
+            ("setting", "object", "until", "owner", "reason"), [_waiver(waiver) for waiver in report.waivers]
+        )
 
 
 def _waiver(waiver: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(_text(waiver.get(key, "")) for key in ("setting", "until", "owner", "reason"))
+    until = f"**ended {waiver['until']}, {waiver['ended']}**" if "ended" in waiver else _text(waiver.get("until", ""))
+    told = {**waiver, "until": until}
+    return tuple(_text(told.get(key, "")) for key in ("setting", "object", "until", "owner", "reason"))
 
 
 def _resource(resource: Resource) -> str:
