@@ -42,7 +42,8 @@ servicer = Servicer(NAME, "1", policies(), pulumi_policy.EnforcementLevel.MANDAT
 stack = analyzer_pb2.AnalyzeStackRequest()
 for line in open(sys.argv[1], encoding="utf-8"):
     manifest = json.loads(line)
-    token = f"kubernetes:{manifest['apiVersion'].replace('v1', 'core/v1', manifest['apiVersion'] == 'v1')}"
+    version = manifest["apiVersion"]
+    token = f"kubernetes:{version if '/' in version else 'core/' + version}"
     values = json_format.ParseDict(manifest, struct_pb2.Struct())
     of = {"type": f"{token}:{manifest['kind']}", "properties": values, "urn": manifest["metadata"]["name"]}
     servicer.Analyze(analyzer_pb2.AnalyzeRequest(**of), None)

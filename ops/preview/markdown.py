@@ -10,6 +10,7 @@ from ops.preview.events import Resource
 from ops.preview.report import CHANGES, Report
 
 _MOST_PATHS = 6
+_WAIVER = ("setting", "object", "until", "owner", "reason")
 
 
 def render(report: Report) -> str:
@@ -106,15 +107,13 @@ def _settings(report: Report) -> Iterator[str]:
     if report.waivers:
         yield "### Waivers"
         yield ""
-        yield from table(
-            ("setting", "object", "until", "owner", "reason"), [_waiver(waiver) for waiver in report.waivers]
-        )
+        yield from table(_WAIVER, [_waiver(waiver) for waiver in report.waivers])
 
 
 def _waiver(waiver: Mapping[str, object]) -> tuple[str, ...]:
     until = f"**ended {waiver['until']}, {waiver['ended']}**" if "ended" in waiver else _text(waiver.get("until", ""))
     told = {**waiver, "until": until}
-    return tuple(_text(told.get(key, "")) for key in ("setting", "object", "until", "owner", "reason"))
+    return tuple(_text(told.get(key, "")) for key in _WAIVER)
 
 
 def _resource(resource: Resource) -> str:
