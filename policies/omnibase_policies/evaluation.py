@@ -117,8 +117,8 @@ def _defect(error: Exception) -> Problem:
 
 
 def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
-    if found.of_docker:
-        yield from rule.check_docker(found, parameters) if rule.check_docker is not None else ()
+    if found.is_resource:
+        yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
         return
     if rule.check_object is not None:
         yield from rule.check_object(found, parameters)

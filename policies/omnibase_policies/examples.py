@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from omnibase_policies.examples_platform import PLATFORM_OBJECTS
 from omnibase_policies.model import Example
 
 POD: dict[str, Any] = {
@@ -73,7 +74,8 @@ DOCKER_PROVIDER: dict[str, Any] = {
     "host": "tcp://docker.example:2376",
     "certPath": "/certificates",
 }
-OBJECTS = {found["kind"]: found for found in (POD, NAMESPACE, ROLE_BINDING, DOCKER_CONTAINER, DOCKER_PROVIDER)}
+_OWN = (POD, NAMESPACE, ROLE_BINDING, DOCKER_CONTAINER, DOCKER_PROVIDER)
+OBJECTS = {found["kind"]: found for found in _OWN} | PLATFORM_OBJECTS
 
 _FREE_KEYS = ("labels", "annotations")  # below them a key may have dots
 
