@@ -72,7 +72,7 @@ def everywhere(pod: Pod) -> list[View]:
 
 
 def any_of(view: View, bad: Good, message: str) -> Iterator[Problem]:
-    """A list none of whose texts may be bad; one problem at the first of them, or an unknown one at an unknown entry."""
+    """A list none of whose texts may be bad; a problem at the first one, or an unknown one at an unknown entry."""
     entries = view.items()
     first = next((entry for entry in entries if not entry.is_unknown and bad(entry.value)), None)
     if first is not None:

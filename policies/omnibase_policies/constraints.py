@@ -92,7 +92,7 @@ NAMES: Mapping[str, Callable[[Any], Settings]] = {
     "cpu": _quantity("maximum_cpu_limit", "maximum_cpu_request"),
     "memory": _quantity("maximum_memory_limit", "maximum_memory_request"),
     "ephemeral-storage": _quantity("maximum_ephemeral_storage"),
-    "ratio": _as("maximum_memory_ratio", "maximum_cpu_ratio"),
+    "ratio": _as("maximum_memory_ratio"),
     "cpuRatio": _as("maximum_cpu_ratio"),
     "limits": _resources,
     "requests": _nothing,

@@ -21,14 +21,14 @@ _FORMS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bASIA[0-9A-Z]{16}\b|\bgh[pousr]_[0-9A-Za-z]{36}|"
     r"\bgithub_pat_[0-9A-Za-z_]{40,}|\bglpat-[0-9A-Za-z_-]{20}|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|"
     r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.|\bsk_live_[0-9A-Za-z]{16,}|\bsk-(?:proj-|ant-)?[0-9A-Za-z_-]{32,}|"
-    r"\bhvs\.[0-9A-Za-z_-]{24,}|\bBearer\s+[0-9A-Za-z._~+/-]{16,}|[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@$]{3,}@"
+    r"\bhvs\.[0-9A-Za-z_-]{24,}|\b[Bb]earer\s+[0-9A-Za-z._~+/-]{8,}|\b[a-z][a-z0-9+.-]{0,19}://[^\s/:@]+:[^\s/@$]{3,}@"
 )
 _PLACEHOLDER = re.compile(
     r"^(change[_-]?me(_.*)?|default|password\d*|passw0rd|secret|test|admin|root|rootpasswd|postgres|guest|example|dummy|todo"
     r"|replace[_-]?me|insert.*here|xxx+|1234+|qwerty|letmein|minioadmin|.*-dev-password)$",
     re.IGNORECASE,
 )
-_LITERAL = re.compile(r"^[A-Za-z0-9+/=_-]{24,}$")
+_LITERAL = re.compile(r"^[A-Za-z0-9+/=_-]{24,512}$")
 _OPTION = re.compile(r"^--?(?P<name>[A-Za-z][\w.-]*)(?:[=\s](?P<value>.+))?$", re.DOTALL)
 _PATH = re.compile(r"^(/|\./|[A-Za-z]:\\|file:)[^\s]*$")
 _ENOUGH_BITS = 4.0

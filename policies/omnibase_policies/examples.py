@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from typing import Any
 
 from omnibase_policies.model import Example
@@ -88,7 +88,7 @@ DOCKER_PROVIDER: dict[str, Any] = {
 }
 
 
-def _object(api_version: str, kind: str, **fields: Any) -> dict[str, Any]:
+def _object(api_version: str, kind: str, **fields: object) -> dict[str, Any]:
     metadata = {"name": "orders", "namespace": "orders", "labels": _LABELS}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
 
@@ -168,7 +168,7 @@ OBJECTS = {
     found["kind"]: found for found in (POD, NAMESPACE, ROLE_BINDING, DOCKER_CONTAINER, DOCKER_PROVIDER, *KUBERNETES)
 }
 
-SPECIAL = ("kind", "parameters")
+SPECIAL = ("kind", "settings")
 """Keys of an example that are no paths."""
 _FREE_KEYS = ("labels", "annotations", "matchLabels", "limits", "requests", "data")  # below them a key may have dots
 
@@ -178,9 +178,9 @@ def example(changes: Example) -> dict[str, Any]:
 
     Args:
         changes: paths such as `spec.containers.0.securityContext.privileged` and their values; None removes the field.
-            `kind` chooses the object, default Pod; `parameters` are for the rules and change nothing here.
+            `kind` chooses the object, default Pod; `settings` are parameters for the rules and change nothing here.
     """
-    result = copy.deepcopy(OBJECTS[str(changes.get("kind", "Pod"))])
+    result: dict[str, Any] = json.loads(json.dumps(OBJECTS[str(changes.get("kind", "Pod"))]))
     for path, value in changes.items():
         if path not in SPECIAL:
             change(result, path, value)
@@ -204,6 +204,6 @@ def change(target: dict[str, Any], path: str, value: object) -> None:
 def _split(path: str) -> list[str]:
     keys = path.split(".")
     for index, key in enumerate(keys):
-        if key in _FREE_KEYS:
+        if key in _FREE_KEYS and index + 1 < len(keys):
             return [*keys[: index + 1], ".".join(keys[index + 1 :])]
     return keys

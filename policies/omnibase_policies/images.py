@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_ALGORITHM = re.compile(r"[a-z0-9]+([+._-][a-z0-9]+)*", re.IGNORECASE)
+_ENCODED = {"sha256": re.compile(r"[0-9a-f]{64}"), "sha512": re.compile(r"[0-9a-f]{128}")}
+_OTHER = re.compile(r"[A-Za-z0-9=_-]{32,}")
 _HUB = "docker.io"
 
 
@@ -28,7 +30,9 @@ class Reference:
     @property
     def is_pinned(self) -> bool:
         """Whether a digest says which image it is."""
-        return _DIGEST.fullmatch(self.digest) is not None
+        algorithm, _, encoded = self.digest.partition(":")
+        form = _ENCODED.get(algorithm, _OTHER)
+        return _ALGORITHM.fullmatch(algorithm) is not None and form.fullmatch(encoded) is not None
 
 
 def reference(text: str) -> Reference:

@@ -129,7 +129,7 @@ class Parameters:
     anonymous_roles: tuple[str, ...] = ()
     """Roles that may be bound to everybody."""
     deprecated_apis: tuple[DeprecatedApi, ...] = ()
-    """Beside those that Kubernetes itself has given up."""
+    """Default every alpha and beta of Kubernetes's own groups."""
     sandbox_runtime_classes: tuple[str, ...] = ("gvisor", "kata", "kata-containers", "kata-qemu", "kata-clh", "kata-fc")
     waivers: tuple[Waiver, ...] = ()
     today: datetime.date | None = None

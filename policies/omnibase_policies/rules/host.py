@@ -177,8 +177,13 @@ def windows_no_administrator(pod: Pod, parameters: Parameters) -> Iterator[Probl
     """`runAsUserName` is no administrator, and is set on pods that say they are of Windows."""
     for context in everywhere(pod):
         name = context.at("windowsOptions", "runAsUserName")
-        yield from if_set(name, lambda value: "administrator" not in str(value).lower(), "must not be an administrator")
+        yield from if_set(name, lambda value: not _is_of_system(str(value)), "must not be an administrator")
     if pod.os.value == "windows":
         read = [context.at("windowsOptions", "runAsUserName") for context in everywhere(pod)]
         if read[0].is_absent and any(own.is_absent for own in read[1:]):
             yield missing(read[0], "must be set, for example to ContainerUser")
+
+
+def _is_of_system(user: str) -> bool:
+    """Administrators, and the accounts under which Windows runs its own services."""
+    return any(word in user.lower() for word in ("administrator", "nt authority", "system"))

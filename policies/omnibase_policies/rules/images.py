@@ -32,9 +32,7 @@ def _judged(
     found: Object, parameters: Parameters, good: Callable[[str, Reference], bool], message: str
 ) -> Iterator[Problem]:
     for view in _images(found, parameters):
-        if view.is_absent and not found.partial:
-            yield missing(view, message)
-        elif not exempt(view.text(), parameters.exempt_images):
+        if not exempt(view.text(), parameters.exempt_images):
             yield from if_set(view, lambda value: good(str(value), reference(str(value))), message)
 
 
@@ -49,7 +47,10 @@ def _judged(
     good={_IMAGE: f"registry.example/orders@{_DIGEST}"},
 )
 def image_digest(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """Every reference ends in a digest."""
+    """Every container has an image, and every reference ends in a digest."""
+    for view in _images(found, parameters):
+        if view.is_absent:
+            yield missing(view, "must be set")
     yield from _judged(found, parameters, lambda _, image: image.is_pinned, "must have a digest")
 
 
@@ -80,10 +81,10 @@ def _floats(image: Reference, parameters: Parameters) -> bool:
     rationale="Whoever owns a name in a foreign registry decides what runs here.",
     remedy="Copy the image to a registry of allowed_registries and name it there.",
     bad={
-        "parameters": {"allowed_registries": ["registry.example/team/"]},
+        "settings": {"allowed_registries": ["registry.example/team/"]},
         _IMAGE: f"registry.example/orders@{_DIGEST}",
     },
-    good={"parameters": {"allowed_registries": ["registry.example/"]}, _IMAGE: f"registry.example/orders@{_DIGEST}"},
+    good={"settings": {"allowed_registries": ["registry.example/"]}, _IMAGE: f"registry.example/orders@{_DIGEST}"},
 )
 def image_registry_allowlist(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """Every image is in one of `allowed_registries`, if there are any."""

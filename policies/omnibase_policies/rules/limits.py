@@ -64,7 +64,7 @@ def memory_request_and_limit(pod: Pod, parameters: Parameters) -> Iterator[Probl
     frameworks=("kubescape C-0268", "Kyverno require-requests-limits", "Polaris cpuRequestsMissing"),
     rationale="The scheduler counts requests only: without them a node gets more than it can run.",
     remedy="Set `resources.requests.cpu` to what the container usually needs.",
-    bad={"spec.containers.0.resources.requests.cpu": None, "spec.containers.0.resources.limits.cpu": None},
+    bad={"spec.containers.0.resources": {"limits": {"memory": "64Mi", "ephemeral-storage": "64Mi"}}},
     good={"spec.containers.0.resources.requests.cpu": "10m"},
 )
 def cpu_request(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
@@ -143,7 +143,7 @@ def memory_request_equals_limit(pod: Pod, parameters: Parameters) -> Iterator[Pr
     level=Level.ADVISORY,
     frameworks=("Gatekeeper containerresourceratios", "Kyverno enforce-resources-as-ratio"),
     rationale="A node that is full of small requests with high limits fails as soon as some of them are used.",
-    remedy="Raise the request or lower the limit; the parameters maximum_memory_ratio and maximum_cpu_ratio say how far.",
+    remedy="Raise the request or lower the limit; maximum_memory_ratio and maximum_cpu_ratio say how far.",
     bad={"spec.containers.0.resources.limits.memory": "1Gi"},
     good={"spec.containers.0.resources.limits.memory": "100Mi"},
 )
@@ -178,8 +178,8 @@ def _at_most(view: View, most: float | None) -> Iterator[Problem]:
     frameworks=("Gatekeeper containerlimits, ephemeralstoragelimit",),
     rationale="One zero too many in a limit is a node's worth of money each month.",
     remedy="Lower the limit, or raise maximum_memory_limit, maximum_cpu_limit or maximum_ephemeral_storage.",
-    bad={"parameters": {"maximum_memory_limit": "32Mi"}, "spec.containers.0.resources.limits.memory": "64Mi"},
-    good={"parameters": {"maximum_memory_limit": "1Gi"}, "spec.containers.0.resources.limits.memory": "64Mi"},
+    bad={"settings": {"maximum_memory_limit": "32Mi"}, "spec.containers.0.resources.limits.memory": "64Mi"},
+    good={"settings": {"maximum_memory_limit": "1Gi"}, "spec.containers.0.resources.limits.memory": "64Mi"},
 )
 def limit_maximum(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """Limits are set and not above the parameters' where there are such."""
@@ -201,8 +201,8 @@ def limit_maximum(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     frameworks=("Gatekeeper containerrequests",),
     rationale="What is asked for is paid for, whether it is used or not.",
     remedy="Lower the request, or raise maximum_memory_request or maximum_cpu_request.",
-    bad={"parameters": {"maximum_cpu_request": "50m"}, "spec.containers.0.resources.requests.cpu": "100m"},
-    good={"parameters": {"maximum_cpu_request": "1"}, "spec.containers.0.resources.requests.cpu": "100m"},
+    bad={"settings": {"maximum_cpu_request": "50m"}, "spec.containers.0.resources.requests.cpu": "100m"},
+    good={"settings": {"maximum_cpu_request": "1"}, "spec.containers.0.resources.requests.cpu": "100m"},
 )
 def request_maximum(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """Requests are set and not above the parameters' where there are such."""
@@ -217,7 +217,7 @@ def request_maximum(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     "Memory is not asked for in thousandths of a byte",
     severity=Severity.HIGH,
     frameworks=("Goldilocks",),
-    rationale="`128m` of memory is an eighth of a byte: the unit for processors was meant for memory, and nothing starts.",
+    rationale="`128m` of memory is an eighth of a byte, for m is the unit of processors, and nothing starts.",
     remedy="Write `128Mi` or `128M`.",
     bad={"spec.containers.0.resources.limits.memory": "128m", "spec.containers.0.resources.requests.memory": "128m"},
     good={"spec.containers.0.resources.limits.memory": "128Mi"},
@@ -260,19 +260,20 @@ def ephemeral_storage_limits(pod: Pod, parameters: Parameters) -> Iterator[Probl
     remedy="Set `sizeLimit`, or request and limit of ephemeral-storage on each container that mounts it.",
     bad={
         "spec.volumes": [{"name": "tmp", "emptyDir": {}}],
+        "spec.containers.0.volumeMounts": [{"name": "tmp", "mountPath": "/scratch"}],
         "spec.containers.0.resources.limits.ephemeral-storage": None,
     },
     good={"spec.volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}]},
 )
 def emptydir_bounded(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """An emptyDir has a sizeLimit, or every container that mounts it has a limit of ephemeral-storage."""
+    """An emptyDir that is mounted has a sizeLimit, or each of its containers a limit of ephemeral-storage."""
     for volume in pod.spec["volumes"].items():
         size = volume.at("emptyDir", "sizeLimit")
         if volume["emptyDir"].is_absent or not size.is_absent:
             continue
         mounts = [container for container in pod.planned if _mounts(container, volume["name"].value)]
         needed = [problem for container in mounts for problem in _needed(_limit(container, "ephemeral-storage"))]
-        if needed or not mounts:
+        if needed:
             yield missing(size, "should be set, or a limit of ephemeral-storage on each container")
 
 
@@ -303,7 +304,7 @@ def containers_per_pod(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     severity=Severity.LOW,
     level=Level.ADVISORY,
     frameworks=("Kubernetes documentation",),
-    rationale="With 0 seconds a process is killed in the middle of its work; with hours a drain of the node never ends.",
+    rationale="With 0 seconds a process is killed in the middle of its work; with hours a drain never ends.",
     remedy="Set `terminationGracePeriodSeconds` to between 1 and 3600, or leave it out for 30.",
     bad={"spec.terminationGracePeriodSeconds": 0},
     good={"spec.terminationGracePeriodSeconds": 60},

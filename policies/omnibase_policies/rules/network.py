@@ -14,9 +14,12 @@ from omnibase_policies.parameters import Parameters
 from omnibase_policies.values import View
 
 _SERVICE, _INGRESS, _POLICY = ("Service",), ("Ingress",), ("NetworkPolicy",)
+_HTTPS = 443
 _EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
-_SNIPPETS = re.compile(r"^nginx\.ingress\.kubernetes\.io/.*snippet")
-_BREAKS_OUT = re.compile(r"[{}#;\n\\'\"]|\b(alias|root|load_module|lua_package|_by_lua|auth_request|kubernetes\.io)\b")
+_NGINX = re.compile(r"^nginx\.(ingress\.kubernetes\.io|org|com)/")
+_BREAKS_OUT = re.compile(
+    r"[{};\n]|\b(alias|root)\s|load_module|lua_package|_by_lua|/etc/(passwd|shadow|kubernetes)|/var/run/secrets"
+)
 _SECRET_PATH = re.compile(r"^/?(etc|var/run/secrets|run/secrets|root|proc|sys)(/|$)", re.IGNORECASE)
 _TLS_CERTIFICATE = "service.beta.kubernetes.io/aws-load-balancer-ssl-cert"
 _INTERNAL = (
@@ -96,8 +99,8 @@ def no_external_ips(found: Object, parameters: Parameters) -> Iterator[Problem]:
     frameworks=("Kyverno disallow-localhost-services", "CVE-2021-25740"),
     rationale="A name that leads to localhost is a way around the policies of whoever asks for it.",
     remedy="Name the service that is meant in `externalName`.",
-    bad={"kind": "Service", "spec.type": "ExternalName", "spec.externalName": "localhost"},
-    good={"kind": "Service", "spec.type": "ExternalName", "spec.externalName": "orders.example"},
+    bad={"kind": "Service", "spec.externalName": "localhost"},
+    good={"kind": "Service", "spec.externalName": "orders.example"},
 )
 def no_localhost_service(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """`externalName` is no name or address of the local machine."""
@@ -139,7 +142,7 @@ def service_tls_at_load_balancer(found: Object, parameters: Parameters) -> Itera
     """Where the balancer speaks HTTP behind port 443, it is told its certificate."""
     notes = found.metadata["annotations"]
     protocol = notes["service.beta.kubernetes.io/aws-load-balancer-backend-protocol"].text().lower()
-    encrypted = any(port["port"].value == 443 for port in found.view.at("spec", "ports").items())
+    encrypted = any(port["port"].value == _HTTPS for port in found.view.at("spec", "ports").items())
     if protocol in ("http", "https") and encrypted and not notes[_TLS_CERTIFICATE].text():
         yield missing(notes[_TLS_CERTIFICATE], "should name the certificate")
 
@@ -254,9 +257,11 @@ def ingress_no_default_backend(found: Object, parameters: Parameters) -> Iterato
 def ingress_no_snippets(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """No annotation of ingress-nginx is a snippet, or breaks out of its place in the configuration."""
     for name, note in found.metadata["annotations"].fields():
-        if _SNIPPETS.match(name):
+        if not _NGINX.match(name):
+            continue
+        if "snippet" in name:
             yield from if_set(note, lambda value: False, "must not be set")
-        elif name.startswith("nginx.ingress.kubernetes.io/"):
+        else:
             yield from if_set(note, lambda value: not _BREAKS_OUT.search(str(value)), "must not hold configuration")
 
 

@@ -16,17 +16,19 @@ _INSTANCE = "app.kubernetes.io/instance"
 _PRERELEASE = re.compile(r"^v\d+(alpha|beta)\d+$")
 _OWN_GROUPS = frozenset(
     {
-        "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps", "authentication.k8s.io",
-        "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
-        "events.k8s.io", "extensions", "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io",
-        "node.k8s.io", "policy", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+        "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
+        "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
+        "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "extensions",
+        "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io",
+        "policy", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
         "storagemigration.k8s.io",
     }
 )  # fmt: skip
 """Kubernetes's own; other groups, also under k8s.io, are those of operators and come with their versions."""
 _GIVEN_UP = frozenset(
     {
-        ("policy/v1beta1", "PodSecurityPolicy"), ("policy/v1beta1", "PodDisruptionBudget"), ("batch/v1beta1", "CronJob"),
+        ("policy/v1beta1", "PodSecurityPolicy"), ("policy/v1beta1", "PodDisruptionBudget"),
+        ("batch/v1beta1", "CronJob"),
         ("v1", "ComponentStatus"), ("extensions/v1beta1", "PodSecurityPolicy"),
     }
 )  # fmt: skip
@@ -43,7 +45,7 @@ _GIVEN_UP = frozenset(
     good={"apiVersion": "v1"},
 )
 def no_deprecated_api(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """`apiVersion` is no alpha or beta of Kubernetes's own groups, and none that `deprecated_apis` names."""
+    """`apiVersion` is none that `deprecated_apis` names; without it no alpha or beta of Kubernetes's own groups."""
     field, message = found.view["apiVersion"], "must be a stable version"
     if field.is_unknown:
         yield undecided(field, message)
@@ -53,7 +55,7 @@ def no_deprecated_api(found: Object, parameters: Parameters) -> Iterator[Problem
         each.api_version == field.value and (not each.kinds or found.kind in each.kinds)
         for each in parameters.deprecated_apis
     )
-    early = group in _OWN_GROUPS and _PRERELEASE.match(version) is not None
+    early = not parameters.deprecated_apis and group in _OWN_GROUPS and _PRERELEASE.match(version) is not None
     if named or early or (field.text(), found.kind) in _GIVEN_UP:
         yield violated(field, message)
 
@@ -115,9 +117,9 @@ def _fits(value: object, wanted: Required) -> bool:
     ),
     rationale="Who pays, who is called at night: only labels say it.",
     remedy="Set the labels that the parameter required_labels lists.",
-    bad={"parameters": {"required_labels": [{"key": "owner"}]}, "metadata.labels.owner": None},
+    bad={"settings": {"required_labels": [{"key": "owner"}]}, "metadata.labels.owner": None},
     good={
-        "parameters": {"required_labels": [{"key": "owner", "pattern": "^team-"}]},
+        "settings": {"required_labels": [{"key": "owner", "pattern": "^team-"}]},
         "metadata.labels.owner": "team-a",
     },
 )
@@ -134,9 +136,9 @@ def required_labels(found: Object, parameters: Parameters) -> Iterator[Problem]:
     frameworks=("Gatekeeper requiredannotations", "Kyverno require-annotations"),
     rationale="A runbook that cannot be found is none.",
     remedy="Set the annotations that the parameter required_annotations lists.",
-    bad={"parameters": {"required_annotations": [{"key": "example.org/runbook"}]}, "metadata.annotations": None},
+    bad={"settings": {"required_annotations": [{"key": "example.org/runbook"}]}, "metadata.annotations": None},
     good={
-        "parameters": {"required_annotations": [{"key": "example.org/runbook", "pattern": "^https://"}]},
+        "settings": {"required_annotations": [{"key": "example.org/runbook", "pattern": "^https://"}]},
         "metadata.annotations.example.org/runbook": "https://runbooks.example/orders",
     },
 )
@@ -187,6 +189,7 @@ def port_named(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     "Namespaces enforce a Pod Security Standard at all",
     kinds=("Namespace",),
     severity=Severity.CRITICAL,
+    level=Level.ADVISORY,
     frameworks=("kubescape C-0193", "Kyverno deny-privileged-profile", "CIS Kubernetes 5.2.1"),
     rationale="Without the label, or with `privileged`, whoever may make pods there is root on the nodes.",
     remedy="Set pod-security.kubernetes.io/enforce to restricted, or at least to baseline.",

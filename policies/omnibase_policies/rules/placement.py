@@ -10,6 +10,14 @@ from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+_SPACED_KINDS = frozenset(
+    {
+        "ConfigMap", "Endpoints", "EndpointSlice", "HorizontalPodAutoscaler", "Ingress", "LimitRange", "NetworkPolicy",
+        "PersistentVolumeClaim", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding", "Secret", "Service",
+        "ServiceAccount",
+    }
+)  # fmt: skip
+"""Kinds of Kubernetes's own that have a namespace; of others it is not known."""
 _SANDBOXES = ("Sandbox", "SandboxTemplate")
 """Kinds of the API of agents' sandboxes: what runs there was written by a model."""
 _CLUSTER_KINDS = frozenset(
@@ -77,14 +85,14 @@ def hardened_runtime_class(pod: Pod, parameters: Parameters) -> Iterator[Problem
     good={"metadata.namespace": "orders"},
 )
 def no_default_namespace(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """Workloads say their namespace, and no object says `default`."""
-    if found.kind in _CLUSTER_KINDS:
+    """Objects say their namespace, where none means `default`, and no object says `default`."""
+    if found.kind in _CLUSTER_KINDS or (found.kind in ("Service", "Endpoints") and found.name == "kubernetes"):
         return
     namespace = found.metadata["namespace"]
     message = "must be another namespace than `default`"
     if namespace.is_unknown:
         yield undecided(namespace, message)
-    elif namespace.value in ("default", "") or (namespace.is_absent and found.pods):
+    elif namespace.value in ("default", "") or (namespace.is_absent and (found.pods or found.kind in _SPACED_KINDS)):
         yield violated(namespace, message) if not namespace.is_absent else missing(namespace, message)
 
 

@@ -137,7 +137,7 @@ def _not_on_windows(pod: Pod, parameters: Parameters, problems: Iterator[Problem
     "Containers cannot forge packets",
     severity=Severity.MEDIUM,
     frameworks=("CIS Kubernetes 5.2.7", "Kyverno require-drop-cap-net-raw", "kubescape C-0046"),
-    rationale="NET_RAW answers for other pods' addresses: the runtime gives it to every container that does not refuse it.",
+    rationale="With NET_RAW a container answers for other pods' addresses, and the runtime gives it unasked.",
     remedy="Set `capabilities.drop: [ALL]`, or at least NET_RAW.",
     bad={"spec.containers.0.securityContext.capabilities.drop": ["CHOWN"]},
     good={"spec.containers.0.securityContext.capabilities.drop": ["NET_RAW"]},

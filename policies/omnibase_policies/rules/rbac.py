@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from omnibase_policies.checks import any_of
@@ -16,7 +16,8 @@ _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 _CHANGE = ("update", "patch")
 _READ = ("get", "list", "watch")
 _EVERYBODY = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
-_BUILT_IN = frozenset({"cluster-admin", "admin", "edit", "view"})
+_BUILT_IN = frozenset({"cluster-admin", "admin", "edit", "view", "gce:podsecuritypolicy:calico-sa"})
+"""Roles and bindings that Kubernetes, or the cloud it runs in, makes by itself."""
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -29,6 +30,14 @@ class _Power:
     verbs: tuple[str, ...]
     even_named: bool = True
     """Whether it counts also where the role names the objects for which it holds."""
+
+
+_INSIDE = _Power(
+    "",
+    ("pods/exec", "pods/attach", "pods/portforward", "pods/ephemeralcontainers"),
+    ("create", "get", *_CHANGE),
+)
+"""`get` opens a web socket, through which commands go as well."""
 
 
 def _holds(view: View, wanted: Sequence[str]) -> bool | None:
@@ -152,8 +161,7 @@ def no_pod_create(found: Object, parameters: Parameters) -> Iterator[Problem]:
 )
 def no_exec_attach_portforward(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """No rule allows to create, or to get by web socket, exec, attach or portforward of pods."""
-    ways = ("pods/exec", "pods/attach", "pods/portforward", "pods/ephemeralcontainers")
-    yield from _powers(found, [_Power("", ways, ("create", "get", *_CHANGE))], "must not go into containers")
+    yield from _powers(found, [_INSIDE], "must not go into containers")
 
 
 @object_rule(
@@ -201,7 +209,7 @@ def no_binding_write(found: Object, parameters: Parameters) -> Iterator[Problem]
     kinds=_ROLES,
     severity=Severity.CRITICAL,
     frameworks=("CIS Kubernetes 5.1.9-5.1.13", "kubescape C-0278-C-0282", "Kyverno restrict-clusterrole-nodesproxy"),
-    rationale="Webhooks, certificates, volumes of the node, tokens and the kubelet's proxy each lead to the whole cluster.",
+    rationale="Webhooks, certificates, volumes, tokens and the kubelet's proxy each lead to the whole cluster.",
     remedy="Remove the resource from the role.",
     bad=_role({"resources": ["nodes/proxy"]}),
     good=_role({"resources": ["nodes"]}),
@@ -302,8 +310,8 @@ def no_cluster_admin_binding(found: Object, parameters: Parameters) -> Iterator[
     frameworks=("CIS Kubernetes 5.1.7", "Gatekeeper disallowanonymous", "Kyverno restrict-binding-system-groups"),
     rationale="system:authenticated is everybody with any account, system:anonymous everybody at all.",
     remedy="Bind the role to the account or group that is meant.",
-    bad={"kind": "RoleBinding", "subjects.0.name": "system:authenticated", "subjects.0.kind": "Group"},
-    good={"kind": "RoleBinding", "subjects.0.name": "team-orders", "subjects.0.kind": "Group"},
+    bad={"kind": "RoleBinding", "subjects.0.name": "system:authenticated"},
+    good={"kind": "RoleBinding", "subjects.0.name": "team-orders"},
 )
 def no_system_group_binding(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """No subject is masters, anonymous, unauthenticated or authenticated, but of roles in `anonymous_roles`."""
@@ -313,7 +321,7 @@ def no_system_group_binding(found: Object, parameters: Parameters) -> Iterator[P
         name, message = subject["name"], "must not be everybody"
         if name.is_unknown:
             yield undecided(name, message)
-        elif name.value in _EVERYBODY and subject["kind"].value != "ServiceAccount":
+        elif name.value in _EVERYBODY:
             yield violated(name, message)
 
 
@@ -347,17 +355,38 @@ def binding_has_subject(found: Object, parameters: Parameters) -> Iterator[Probl
 def no_cluster_admin_by_role(objects: Sequence[Object], parameters: Parameters) -> Iterator[tuple[Object, Problem]]:
     """No binding names a role of the stack that allows everything on every resource of every group."""
     every = (*_READ, "create", "update", "patch", "delete")
-    mighty = {
+    for found, name in _bound(objects, lambda rule: _is_everything(rule, every)):
+        yield found, violated(name, "must not be a role that allows everything")
+
+
+@stack_rule(
+    "no-exec-by-binding",
+    "Nobody is bound to a role that goes into containers",
+    severity=Severity.HIGH,
+    level=Level.ADVISORY,
+    frameworks=("Polaris rolebindingRolePodExecAttach", "kubescape C-0002"),
+    rationale="A role is harmless until somebody has it: these have one that gives them a shell.",
+    remedy="Remove the binding, or give the role for the time of an incident only.",
+)
+def no_exec_by_binding(objects: Sequence[Object], parameters: Parameters) -> Iterator[tuple[Object, Problem]]:
+    """No binding names a role of the stack that allows exec, attach or portforward of pods."""
+    for found, name in _bound(objects, lambda rule: _allows(rule, _INSIDE) is True):
+        yield found, violated(name, "should not be a role that goes into containers")
+
+
+def _bound(objects: Sequence[Object], mighty: Callable[[View], bool]) -> Iterator[tuple[Object, View]]:
+    """Bindings of roles of the stack of which one rule is a mighty one, and where they name the role."""
+    roles = {
         _role_key(found, found.kind, found.name)
         for found in objects
-        if found.kind in _ROLES and any(_is_everything(rule, every) for rule in found.view["rules"].items())
+        if found.kind in _ROLES and any(mighty(rule) for rule in found.view["rules"].items())
     }
     for found in objects:
         ref = found.view["roleRef"]
         if found.kind not in _BINDINGS or _is_own_of_cluster(found):
             continue
-        if _role_key(found, ref["kind"].text(), ref["name"].text()) in mighty:
-            yield found, violated(ref["name"], "must not be a role that allows everything")
+        if _role_key(found, ref["kind"].text(), ref["name"].text()) in roles:
+            yield found, ref["name"]
 
 
 def _is_everything(rule: View, every: Sequence[str]) -> bool:
@@ -403,9 +432,10 @@ def binding_role_exists(objects: Sequence[Object], parameters: Parameters) -> It
     remedy="Remove the ServiceAccount and its bindings, or name it in the pod that it is for.",
 )
 def account_is_used(objects: Sequence[Object], parameters: Parameters) -> Iterator[tuple[Object, Problem]]:
-    """A ServiceAccount that is bound to a role is that of a pod of the stack, where the stack has pods there."""
+    """A ServiceAccount that is bound to a role is that of a pod, or of an operator's object, where there are pods."""
     used = {(found.space, pod.spec["serviceAccountName"].text()) for found in objects for pod in found.pods}
     spaces = {space for space, _ in used}
+    used |= {(found.space, found.view.at("spec", "serviceAccountName").text()) for found in objects}
     bound = {
         (subject["namespace"].text() or found.space, subject["name"].text())
         for found in objects

@@ -20,9 +20,9 @@ _CILIUM = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
 _SCALED = ("Deployment", "StatefulSet")
 _CORE = frozenset(
     {
-        "", "apps", "batch", "policy", "autoscaling", "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io",
-        "scheduling.k8s.io", "discovery.k8s.io", "gateway.networking.k8s.io", "extensions", "node.k8s.io", "v1",
-        "admissionregistration.k8s.io", "apiextensions.k8s.io", "networking.istio.io",
+        "", "apps", "batch", "policy", "autoscaling", "networking.k8s.io", "rbac.authorization.k8s.io",
+        "storage.k8s.io", "scheduling.k8s.io", "discovery.k8s.io", "gateway.networking.k8s.io", "extensions",
+        "node.k8s.io", "v1", "admissionregistration.k8s.io", "apiextensions.k8s.io", "networking.istio.io",
     }
 )  # fmt: skip
 """Groups without operators: where there are other objects, they may make pods that are not to be seen here."""
@@ -77,6 +77,8 @@ def _uncovered(objects: Sequence[Object], needed: frozenset[str]) -> Iterator[tu
     for policy in _policies(objects):
         policies[policy.space].append(policy)
     for found, pod, labels in _workloads(objects):
+        if not found.space:
+            continue
         fitting = [each for each in policies[found.space] + policies[None] if each.takes(found.space, labels)]
         sides = frozenset[str]().union(*(each.directions for each in fitting))
         if not fitting or not needed <= sides:
@@ -119,18 +121,23 @@ def netpol_selects_every_workload(objects: Sequence[Object], parameters: Paramet
     severity=Severity.HIGH,
     frameworks=("CIS Kubernetes 5.3.2", "NSA", "Kyverno add-networkpolicy", "kubescape C-0054"),
     rationale="Without it every pod that is added later is open until somebody thinks of it.",
-    remedy="Make a NetworkPolicy with an empty podSelector for Ingress and Egress; the component Environment brings it.",
+    remedy="Make a NetworkPolicy with an empty podSelector for both directions, as the component Environment does.",
 )
 def namespace_default_deny(objects: Sequence[Object], parameters: Parameters) -> Found:
     """Every Namespace of the stack has policies that select all its pods, for ingress and for egress."""
     sides: dict[str | None, frozenset[str]] = defaultdict(frozenset)
     for policy in _policies(objects):
-        if matches(policy.selector, {}) is not False and not policy.selector["matchExpressions"].items():
+        if policy.selector.is_unknown or _takes_every(policy.selector):
             sides[policy.space] |= policy.directions
     for found in objects:
-        if found.kind == "Namespace" and found.name and found.name not in parameters.system_namespaces:
-            if not _BOTH <= sides[found.name] | sides[None]:
-                yield found, missing(found.metadata["name"], "must have a default deny for ingress and egress")
+        if found.kind != "Namespace" or not found.name or found.name in parameters.system_namespaces:
+            continue
+        if _BOTH - sides[found.name] - sides[None]:
+            yield found, missing(found.metadata["name"], "must have a default deny for ingress and egress")
+
+
+def _takes_every(selector: View) -> bool:
+    return not selector["matchLabels"].fields() and not selector["matchExpressions"].items()
 
 
 @stack_rule(
@@ -144,13 +151,14 @@ def namespace_default_deny(objects: Sequence[Object], parameters: Parameters) ->
 )
 def netpol_not_dangling(objects: Sequence[Object], parameters: Parameters) -> Found:
     """A NetworkPolicy that selects by labels takes a pod of its namespace, where the stack has pods there."""
-    pods = _pods_by_space(objects)
+    pods, hidden = _pods_by_space(objects), _with_operators(objects)
     for policy in _policies(objects):
         selects = policy.selector["matchLabels"].fields() or policy.selector["matchExpressions"].items()
         there = pods.get(policy.space or "", [])
-        if policy.object.kind == "NetworkPolicy" and selects and there:
-            if not any(policy.takes(policy.object.space, labels) for labels in there):
-                yield policy.object, violated(policy.selector, "should select a pod of this stack")
+        if policy.object.kind != "NetworkPolicy" or not selects or not there or policy.space in hidden:
+            continue
+        if not any(policy.takes(policy.object.space, labels) for labels in there):
+            yield policy.object, violated(policy.selector, "should select a pod of this stack")
 
 
 def _pods_by_space(objects: Sequence[Object]) -> Mapping[str, list[Labels | None]]:
@@ -158,6 +166,18 @@ def _pods_by_space(objects: Sequence[Object]) -> Mapping[str, list[Labels | None
     for each, _, labels in _workloads(objects):
         found[each.space].append(labels)
     return found
+
+
+def _with_operators(objects: Sequence[Object]) -> frozenset[str]:
+    """Namespaces with objects of which an operator may make pods; all of them where there are gateways.
+
+    The controller of a gateway runs the proxies in a namespace of its own choice; so does a pod whose namespace is not
+    known yet.
+    """
+    anywhere = any(found.kind == "Gateway" or (found.pods and not found.space) for found in objects)
+    return frozenset(
+        found.space for found in objects if anywhere or (found.group not in _CORE and found.kind not in _CILIUM)
+    )
 
 
 @stack_rule(
@@ -172,7 +192,7 @@ def _pods_by_space(objects: Sequence[Object]) -> Mapping[str, list[Labels | None
 def service_not_dangling(objects: Sequence[Object], parameters: Parameters) -> Found:
     """A Service with a selector selects a pod of its namespace; ExternalName and none are others' matter."""
     pods = _pods_by_space(objects)
-    hidden = {found.space for found in objects if found.group not in _CORE and found.kind not in _CILIUM}
+    hidden = _with_operators(objects)
     for found in objects:
         selector = found.view.at("spec", "selector")
         if found.kind != "Service" or not selector.fields() or found.view.at("spec", "type").value == "ExternalName":
@@ -395,7 +415,9 @@ def hpa_target_exists(objects: Sequence[Object], parameters: Parameters) -> Foun
     made = {(found.space, found.kind, found.name) for found in objects}
     for found in objects:
         name = found.view.at("spec", "scaleTargetRef", "name")
-        if found.kind == "HorizontalPodAutoscaler" and found.space and name.text() and _target(found) not in made:
+        if found.kind != "HorizontalPodAutoscaler" or not found.space or not name.text():
+            continue
+        if not {_target(found), ("", *_target(found)[1:])} & made:
             yield found, violated(name, "should be an object of this stack")
 
 

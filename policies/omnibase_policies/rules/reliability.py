@@ -79,7 +79,7 @@ def probes_differ(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     good={f"{_CONTAINER}.livenessProbe.httpGet.port": "http"},
 )
 def probe_port_exists(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """The port of httpGet, tcpSocket and grpc is one of the container's own; a number is let pass if it declares none."""
+    """The port of a probe is one of the container's; a number passes where the container declares no ports."""
     for container in pod.running:
         own = [port[name] for port in container["ports"].items() for name in ("name", "containerPort")]
         for probe in (container[name] for name in _PROBES):
@@ -352,7 +352,7 @@ def pdb_unhealthy_eviction(found: Object, parameters: Parameters) -> Iterator[Pr
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     frameworks=("Polaris hpaMinAvailability, hpaMaxAvailability", "kube-linter hpa-minimum-three-replicas"),
-    rationale="With one replica at least there is none left when it restarts; with least and most equal nothing scales.",
+    rationale="With one replica at least there is none while it restarts; with least and most equal nothing scales.",
     remedy="Set `minReplicas` to 2 or more and `maxReplicas` above it.",
     bad={"kind": "HorizontalPodAutoscaler", "spec.minReplicas": 5, "spec.maxReplicas": 5},
     good={"kind": "HorizontalPodAutoscaler", "spec.minReplicas": 2, "spec.maxReplicas": 5},
@@ -423,20 +423,21 @@ def service_account_field(pod: Pod, parameters: Parameters) -> Iterator[Problem]
     yield from if_set(pod.spec["serviceAccount"], lambda value: value in ("", name), "should not be set")
 
 
-@pod_rule(
+@object_rule(
     "restart-policy",
     "What serves is started again",
+    kinds=("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"),
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     frameworks=("kube-linter restart-policy",),
     rationale="A service with Never stays down after its first crash.",
     remedy="Leave `restartPolicy` out, which means Always; jobs use OnFailure.",
-    bad={"spec.restartPolicy": "Never"},
-    good={"spec.restartPolicy": "Always"},
+    bad={"kind": "Deployment", "spec.template.spec.restartPolicy": "Never"},
+    good={"kind": "Deployment", "spec.template.spec.restartPolicy": "Always"},
 )
-def restart_policy(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """`restartPolicy` is Always, or not set; pods of jobs, and pods by themselves, may do otherwise."""
-    if _serves(pod) and pod.kind != "Pod":
+def restart_policy(found: Object, parameters: Parameters) -> Iterator[Problem]:
+    """`restartPolicy` of the template is Always, or not set."""
+    for pod in found.pods:
         yield from if_set(pod.spec["restartPolicy"], lambda value: value == "Always", "should be Always")
 
 

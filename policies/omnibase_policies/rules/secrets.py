@@ -44,8 +44,8 @@ def no_plaintext_secret_in_env_args(pod: Pod, parameters: Parameters) -> Iterato
 
 
 def _plain(value: View, name: View) -> Iterator[Problem]:
-    """A value under a name; where the name is not known, its form decides."""
-    if value.is_unknown or (name.is_unknown and not value.is_absent):
+    """A value under a name; a value that only the update makes is judged by its name."""
+    if (value.is_unknown and names_credential(name.text())) or (name.is_unknown and not value.is_absent):
         yield undecided(value, _LITERAL)
     elif is_credential(value.text()) or (names_credential(name.text()) and is_literal(value.text())):
         yield violated(value, _LITERAL)
@@ -77,13 +77,11 @@ def _is_value(word: View) -> bool:
     good={_ENV: [{"name": "LOG_LEVEL", "value": "default"}]},
 )
 def no_default_credential(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """No variable of a credential's name has a well-known value."""
+    """No variable of a credential's name has a well-known value; one that the update makes has none."""
     for container in pod.containers:
         for variable in container["env"].items():
             value, name = variable["value"], variable["name"]
-            if value.is_unknown or name.is_unknown:
-                yield undecided(value, "must not be a well-known password")
-            elif names_credential(name.text()) and is_placeholder(value.text()):
+            if names_credential(name.text()) and is_placeholder(value.text()):
                 yield violated(value, "must not be a well-known password")
 
 
@@ -123,7 +121,7 @@ def configmap_no_secret(found: Object, parameters: Parameters) -> Iterator[Probl
     if found.view["data"].is_unknown:
         yield undecided(found.view["data"], _LITERAL)
     for name, value in found.view["data"].fields():
-        if value.is_unknown:
+        if value.is_unknown and _is_key(name):
             yield undecided(value, _LITERAL)
         elif is_credential(value.text()) or (_is_key(name) and is_literal(value.text())):
             yield violated(value, _LITERAL)
@@ -207,11 +205,10 @@ def external_secret_preferred(found: Object, parameters: Parameters) -> Iterator
     good={"kind": "Secret", "stringData.level": "default"},
 )
 def secret_not_placeholder(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """No key of a credential's name has a well-known value."""
+    """No key of a credential's name has a well-known value; one that the update makes has none."""
     for name, value in found.view["stringData"].fields():
-        if names_credential(name):
-            message = "must not be a well-known password"
-            yield from if_set(value, lambda text: not is_placeholder(str(text)), message)
+        if names_credential(name) and is_placeholder(value.text()):
+            yield violated(value, "must not be a well-known password")
 
 
 @pod_rule(

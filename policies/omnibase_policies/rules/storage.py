@@ -13,8 +13,9 @@ from omnibase_policies.values import View
 
 _CLAIM, _CLASS, _VOLUME = "PersistentVolumeClaim", "StorageClass", "PersistentVolume"
 _CREDENTIALS = (
-    ".aws", ".azure", ".config/gcloud", ".kube", ".docker", ".ssh", "etc/kubernetes/azure.json", "var/lib/kubelet/kubeconfig",
-    "etc/kubernetes/admin.conf", "etc/shadow", "var/lib/kubelet/pki", "etc/kubernetes/pki", "var/run/secrets",
+    ".aws", ".azure", ".config/gcloud", ".kube", ".docker", ".ssh", "etc/kubernetes/azure.json",
+    "var/lib/kubelet/kubeconfig", "etc/kubernetes/admin.conf", "etc/shadow", "var/lib/kubelet/pki",
+    "etc/kubernetes/pki", "var/run/secrets",
 )  # fmt: skip
 _ENCRYPTED = {
     "ebs.csi.aws.com": ("encrypted", "kmsKeyId"),
@@ -22,10 +23,8 @@ _ENCRYPTED = {
     "efs.csi.aws.com": ("encrypted",),
     "disk.csi.azure.com": ("diskEncryptionSetID",),
     "kubernetes.io/azure-disk": ("diskEncryptionSetID",),
-    "pd.csi.storage.gke.io": ("disk-encryption-kms-key",),
-    "kubernetes.io/gce-pd": ("disk-encryption-kms-key",),
 }
-"""Parameters by which the drivers of clouds encrypt a disk with a key of one's own."""
+"""Parameters by which the drivers of clouds encrypt a disk; those that always do are not here."""
 
 
 def _claims(found: Object) -> Iterator[View]:
@@ -163,6 +162,7 @@ def _has_keys(path: str) -> bool:
     "host-path-read-only",
     "Directories of the node are mounted to read",
     severity=Severity.HIGH,
+    level=Level.ADVISORY,
     frameworks=("kubescape C-0045", "Kyverno ensure-readonly-hostpath"),
     rationale="Who writes to the node's files is soon root on the node.",
     remedy="Set `readOnly: true` on the mount, or use another kind of volume.",
