@@ -19,8 +19,9 @@ from omnibase_policies.model import (
     State,
     Tier,
 )
-from omnibase_policies.objects import DOCKER_KINDS, Object, objects_in
+from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
+from omnibase_policies.resources import is_judged
 
 
 def evaluate(
@@ -86,11 +87,6 @@ def check_registrations(
     return whole.findings(together=together)
 
 
-def is_judged(token: str) -> bool:
-    """Whether rules judge resources of this type."""
-    return token.startswith("kubernetes:") or token in DOCKER_KINDS
-
-
 class _Whole:
     """Objects that are judged one by one, and then together."""
 
@@ -148,19 +144,19 @@ def _judged(found: Object | Problem, parameters: Parameters, tier: Tier, index: 
     if isinstance(found, Problem):
         yield _finding(RULES["readable-pod"], found, tier, index)
         return
-    for name in _applicable(found.kind, found.of_docker, bool(found.pods)):
+    for name in _applicable(found.kind, found.is_resource, bool(found.pods)):
         rule = RULES[name]
         for problem in run(rule, found, parameters):
             yield _finding(rule, problem, tier, index)
 
 
 @functools.cache
-def _applicable(kind: str, of_docker: bool, has_pods: bool) -> tuple[str, ...]:
+def _applicable(kind: str, is_resource: bool, has_pods: bool) -> tuple[str, ...]:
     """Ids of the rules that can say something about an object of a kind."""
     return tuple(
         name
         for name, rule in RULES.items()
-        if (rule.check_docker is not None if of_docker else _asks(rule, kind, has_pods))
+        if (rule.check_resource is not None if is_resource else _asks(rule, kind, has_pods))
     )
 
 
@@ -185,8 +181,8 @@ def _defect(error: Exception) -> Problem:
 
 
 def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
-    if found.of_docker:
-        yield from rule.check_docker(found, parameters) if rule.check_docker is not None else ()
+    if found.is_resource:
+        yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
         return
     if rule.check_object is not None and (not rule.kinds or found.kind in rule.kinds):
         yield from rule.check_object(found, parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from omnibase_policies.examples_platform import PLATFORM_OBJECTS
 from omnibase_policies.model import Example
 
 _LABELS = {"app.kubernetes.io/name": "orders"}
@@ -164,9 +165,8 @@ KUBERNETES: tuple[dict[str, Any], ...] = (
     _object("extensions.agents.x-k8s.io/v1beta1", "SandboxTemplate", spec={"networkPolicy": {"egress": []}}),
 )
 """One hardened object of each further kind that examples change."""
-OBJECTS = {
-    found["kind"]: found for found in (POD, NAMESPACE, ROLE_BINDING, DOCKER_CONTAINER, DOCKER_PROVIDER, *KUBERNETES)
-}
+_OWN = (POD, NAMESPACE, ROLE_BINDING, DOCKER_CONTAINER, DOCKER_PROVIDER, *KUBERNETES)
+OBJECTS = {found["kind"]: found for found in _OWN} | PLATFORM_OBJECTS
 
 SPECIAL = ("kind", "settings")
 """Keys of an example that are no paths."""

@@ -113,7 +113,7 @@ class Rule(RuleText):
     """Kinds that `check_object` judges; none means every kind."""
     check_pod: PodCheck | None = None
     check_object: ObjectCheck | None = None
-    check_docker: ObjectCheck | None = None
+    check_resource: ObjectCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +172,9 @@ def object_rule(
     )
 
 
-def docker_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
-    """Register a function that judges the objects of a Docker host: kinds DockerContainer and DockerProvider."""
-    return _registering(RULES, lambda check: Rule(id=id, title=title, check_docker=check, **told))
+def resource_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
+    """Register a function that judges what is no Kubernetes object; `resources.py` lists the kinds."""
+    return _registering(RULES, lambda check: Rule(id=id, title=title, check_resource=check, **told))
 
 
 def stack_rule(id: str, title: str, **told: Unpack[_Told]) -> Callable[[StackCheck], StackCheck]:

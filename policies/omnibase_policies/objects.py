@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from omnibase_policies.images import exempt
+from omnibase_policies.resources import KINDS_OF_RESOURCES, RESOURCE_KINDS
 from omnibase_policies.values import View
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -23,12 +24,8 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
 }
 _ELSEWHERE = (("spec", "template"), ("spec", "podTemplate"), ("spec", "jobTemplate", "spec", "template"), ())
 """Where custom resources keep pod templates."""
-DOCKER_KINDS: Mapping[str, str] = {
-    "docker:index/container:Container": "DockerContainer",
-    "pulumi:providers:docker": "DockerProvider",
-}
-"""Resource types of a Docker host that rules judge, and the kinds by which the rules know them."""
-
+_RESOURCE_NAMES = ("name", "identifier", "clusterIdentifier", "clusterName", "bucket")
+"""Where resources that are no Kubernetes objects have their name, the first that is there."""
 _PARTIAL_KINDS = frozenset(
     {
         "Pooler", "Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler", "OpenTelemetryCollector", "VLSingle",
@@ -112,15 +109,17 @@ class Object:
         return self.view["apiVersion"].text().rpartition("/")[0]
 
     @property
-    def of_docker(self) -> bool:
-        """Whether it is of a Docker host and not of a cluster."""
-        return self.kind in DOCKER_KINDS.values()
+    def is_resource(self) -> bool:
+        """Whether it is of a Docker host, a database or a cloud, and not of a cluster."""
+        return self.kind in KINDS_OF_RESOURCES
 
     @property
     def identity(self) -> str:
         """`Kind/namespace/name`, or `Kind/name`; what waivers name."""
-        name = self.view["name"] if self.of_docker else self.metadata["name"]
-        parts = (self.kind, self.metadata["namespace"].text(), name.text())
+        names = (
+            [self.view[key].text() for key in _RESOURCE_NAMES] if self.is_resource else [self.metadata["name"].text()]
+        )
+        parts = (self.kind, self.metadata["namespace"].text(), next(filter(None, names), ""))
         return "/".join(part for part in parts if part)
 
 
@@ -138,8 +137,8 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
 
 
 def _objects(view: View, token: str) -> Iterator[Object]:
-    kind = DOCKER_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
-    if kind in DOCKER_KINDS.values():
+    kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
+    if kind in KINDS_OF_RESOURCES:
         yield Object(view, kind, partial=False, pods=[])
         return
     patch = token.endswith("Patch")

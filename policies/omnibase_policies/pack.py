@@ -12,10 +12,11 @@ import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
-from omnibase_policies.evaluation import is_judged, run, run_stack
+from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
 from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
+from omnibase_policies.resources import is_judged
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"

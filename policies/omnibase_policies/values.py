@@ -47,7 +47,7 @@ def resolve(value: object) -> object:
     while isinstance(value, Mapping) and _SIGNATURE in value:
         mark = value[_SIGNATURE]
         if mark == _SECRET:
-            value = value.get("value")
+            value = value.get("value", UNKNOWN)  # a state keeps it encrypted
         elif mark == _OUTPUT:
             value = value.get("value", UNKNOWN)
         else:

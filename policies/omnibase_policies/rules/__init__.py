@@ -2,8 +2,10 @@
 
 from omnibase_policies.rules import (
     access,
+    cloud,
     docker,
     files,
+    gateway,
     host,
     identity,
     images,
@@ -12,6 +14,7 @@ from omnibase_policies.rules import (
     network,
     ownership,
     placement,
+    postgres,
     privileges,
     rbac,
     relations,
@@ -23,8 +26,10 @@ from omnibase_policies.rules import (
 
 __all__ = [
     "access",
+    "cloud",
     "docker",
     "files",
+    "gateway",
     "host",
     "identity",
     "images",
@@ -33,6 +38,7 @@ __all__ = [
     "network",
     "ownership",
     "placement",
+    "postgres",
     "privileges",
     "rbac",
     "relations",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
-from omnibase_policies.model import Level, Problem, Severity, docker_rule, missing, undecided
+from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
 
@@ -24,7 +24,7 @@ def _is_container(found: Object) -> bool:
     return found.kind == _CONTAINER
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-privileged",
     "No privileged container on a Docker host",
     severity=Severity.CRITICAL,
@@ -40,7 +40,7 @@ def docker_no_privileged(found: Object, parameters: Parameters) -> Iterator[Prob
         yield from must_not_be_true(found.view["privileged"], "must be false or not set")
 
 
-@docker_rule(
+@resource_rule(
     "docker-drop-caps",
     "Containers on a Docker host have no capabilities",
     severity=Severity.HIGH,
@@ -59,7 +59,7 @@ def docker_drop_caps(found: Object, parameters: Parameters) -> Iterator[Problem]
     yield from if_set(found.view.at("capabilities", "adds"), lambda value: value == [], "must be empty")
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-new-privileges",
     "No process of a container on a Docker host gains rights",
     severity=Severity.HIGH,
@@ -80,7 +80,7 @@ def docker_no_new_privileges(found: Object, parameters: Parameters) -> Iterator[
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-unconfined",
     "The kernel's filters stay on for containers of a Docker host",
     severity=Severity.CRITICAL,
@@ -97,7 +97,7 @@ def docker_no_unconfined(found: Object, parameters: Parameters) -> Iterator[Prob
             yield from if_set(option, lambda value: not _UNCONFINED.search(str(value)), "must not turn a filter off")
 
 
-@docker_rule(
+@resource_rule(
     "docker-limits",
     "Containers of a Docker host have limits of memory, processors and processes",
     severity=Severity.HIGH,
@@ -122,7 +122,7 @@ def docker_limits(found: Object, parameters: Parameters) -> Iterator[Problem]:
         yield missing(found.view["ulimits"], "must limit nproc")
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-host-namespaces",
     "Containers of a Docker host share no namespace with it or with another container",
     severity=Severity.CRITICAL,
@@ -143,7 +143,7 @@ def docker_no_host_namespaces(found: Object, parameters: Parameters) -> Iterator
             )
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-sensitive-mounts",
     "Containers of a Docker host see no directory of its own, no device and no socket of an engine",
     severity=Severity.CRITICAL,
@@ -175,7 +175,7 @@ def _is_sensitive(path: str) -> bool:
     return bare in ("", "/var") or below or _SOCKET.search(bare) is not None
 
 
-@docker_rule(
+@resource_rule(
     "docker-ports-bound",
     "Ports of a Docker host are opened on a named address and above 1023",
     severity=Severity.HIGH,
@@ -206,7 +206,7 @@ def _is_free_port(value: object) -> bool:
     return is_number(value) and (value == 0 or float(str(value)) >= _FIRST_FREE_PORT)
 
 
-@docker_rule(
+@resource_rule(
     "docker-user-nonroot",
     "Containers of a Docker host run as a user other than root",
     severity=Severity.HIGH,
@@ -227,7 +227,7 @@ def _is_other_user(value: object) -> bool:
     return parts[0] != "" and not any(part in ("root", "0") or re.fullmatch(r"0+", part) for part in parts)
 
 
-@docker_rule(
+@resource_rule(
     "docker-read-only-root",
     "The root of a container on a Docker host is read-only",
     severity=Severity.MEDIUM,
@@ -243,7 +243,7 @@ def docker_read_only_root(found: Object, parameters: Parameters) -> Iterator[Pro
         yield from required(found.view["readOnly"], lambda value: value is True, "must be true")
 
 
-@docker_rule(
+@resource_rule(
     "docker-image-digest",
     "Containers of a Docker host run an image by digest",
     severity=Severity.HIGH,
@@ -259,7 +259,7 @@ def docker_image_digest(found: Object, parameters: Parameters) -> Iterator[Probl
         yield from required(found.view["image"], lambda value: bool(_DIGEST.match(str(value))), "must have a digest")
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-secret-env",
     "No credential in the environment of a container on a Docker host",
     severity=Severity.HIGH,
@@ -278,7 +278,7 @@ def docker_no_secret_env(found: Object, parameters: Parameters) -> Iterator[Prob
             )
 
 
-@docker_rule(
+@resource_rule(
     "docker-healthcheck",
     "Containers of a Docker host say whether they work",
     severity=Severity.LOW,
@@ -299,7 +299,7 @@ def docker_healthcheck(found: Object, parameters: Parameters) -> Iterator[Proble
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-own-network",
     "Containers of a Docker host stay out of the default network",
     severity=Severity.LOW,
@@ -320,7 +320,7 @@ def docker_own_network(found: Object, parameters: Parameters) -> Iterator[Proble
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-daemon-tls",
     "A Docker engine behind the network is spoken to with certificates",
     severity=Severity.CRITICAL,

@@ -181,7 +181,8 @@ def test_a_patch_is_judged_by_what_it_says_only() -> None:
 @pytest.mark.parametrize("kind", ["Pooler", "Prometheus", "Alertmanager"])
 def test_what_an_operator_completes_is_judged_by_what_it_says_only(kind: str) -> None:
     spec = {"containers": [{"name": "a", "securityContext": {"privileged": True}}]}
-    place = {"template": {"spec": spec}} if kind == "Pooler" else spec
+    pooler = {"template": {"spec": spec}, "pgbouncer": {"parameters": {"client_tls_sslmode": "require"}}}
+    place = pooler if kind == "Pooler" else spec
     assert violated({"kind": kind, "metadata": {"name": "a", "namespace": "orders"}, "spec": place}) == {
         "no-privileged"
     }
