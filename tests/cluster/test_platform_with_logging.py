@@ -65,7 +65,7 @@ def of_request(paths: Paths, identity: str) -> dict[str, dict[str, str]]:
 def ask_store(kubectl: Kubectl, query: str) -> list[dict[str, str]]:
     """Rows of a LogsQL query, through the API server."""
     base = f"/api/v1/namespaces/{LOGGING}/services/http:logging-store:9428/proxy/select/logsql/query"
-    answer = kubectl("get", "--raw", f"{base}?{urlencode({'query': query})}")
+    answer = kubectl.raw(f"{base}?{urlencode({'query': query})}")
     return [json.loads(row) for row in answer.splitlines() if row.strip()]
 
 
