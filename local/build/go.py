@@ -19,7 +19,7 @@ from local.paths import Paths
 from local.steps import Step, StepContext
 
 SPARE_MEMORY = {"GOGC": "400"}
-"""For every call of `go`: its tools collect garbage rarely, which saves a seventh of their time (docs/benchmarks.md)."""
+"""For every call of `go`: it collects garbage rarely, which saves a seventh of the time (docs/benchmarks.md)."""
 _MINIMUM = (1, 26, 7)  # go.mod of Envoy Gateway v1.9.1 asks for it, and GOTOOLCHAIN=local fetches no newer one
 
 
