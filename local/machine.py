@@ -83,7 +83,7 @@ def down(paths: Paths, stack_name: str, progress: Progress) -> None:
             if chosen.is_local:
                 start_machine(paths, progress, retry=retry)  # only a cluster that answers can give up its objects
             with progress.step("pulumi destroy", 60):
-                _succeed(project.destroy(), "pulumi destroy", retry)
+                _succeed(project.destroy(pods_beside=chosen.is_local), "pulumi destroy", retry)
         if chosen.is_local:
             _node(paths).stop(progress)
 

@@ -16,7 +16,7 @@ SPACE = f"{NAMESPACE}-monitoring"
 def prometheus(kubectl: Kubectl, path: str) -> Any:  # noqa: ANN401 -- a JSON value
     """Prometheus' answer to a path of its API; empty while it does not answer."""
     raw = f"/api/v1/namespaces/{SPACE}/pods/prometheus-main-0:9090/proxy/api/v1/{path}"
-    answer = kubectl("get", "--raw", raw, check=False)
+    answer = kubectl.raw(raw, check=False)
     return json.loads(answer).get("data", {}) if answer.startswith("{") else {}
 
 

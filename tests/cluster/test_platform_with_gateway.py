@@ -59,7 +59,7 @@ def echo(caller: Caller, kubectl: Kubectl, image_references: dict[str, str]) -> 
 
 def proxy_pods(kubectl: Kubectl) -> list[dict[str, Any]]:
     """The proxies that are not on their way out."""
-    found = json.loads(kubectl("get", "pods", "-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, "-o", "json"))["items"]
+    found = kubectl.items(f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/pods", labelSelector=_PROXIES)
     return [item for item in found if not item["metadata"].get("deletionTimestamp")]
 
 
