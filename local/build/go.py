@@ -21,7 +21,7 @@ from local.steps import Step, StepContext
 ENVIRONMENT = {
     "CGO_ENABLED": "0",
     "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
-    "GOGC": "400",  # its tools collect garbage rarely, which saves a seventh of their time (docs/benchmarks.md)
+    "GOGC": "400",  # it collects garbage rarely, which saves a seventh of the time (docs/benchmarks.md)
     "GOTOOLCHAIN": "local",
 }
 """For every call of `go`, whether it builds, vets or tests: under other flags it would compile every package again."""
