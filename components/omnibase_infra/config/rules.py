@@ -164,7 +164,7 @@ def _left_out(sections: Mapping[str, Any]) -> Iterator[Finding]:
         return  # which is reported, and why so much is missing
     there = deployed(services, bundles, selected)
     for path, name in _named_services(sections, there):
-        if name in services and name not in there:
+        if name is not None and name in services and name not in there:
             hint = f"select a bundle that has it in {SELECTED}"
             yield path, name, "comes with no selected bundle, so nothing is there", hint
 

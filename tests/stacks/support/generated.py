@@ -208,7 +208,9 @@ def _gateways(draw: st.DrawFn, http: Sequence[str], *, enabled: bool) -> Values:
     found: Values = {"enabled": enabled, "controller": {"install": False}}
     if not enabled:
         return found
-    limits = st.sampled_from([{}, {"limit_class": "sensitive"}, {"timeout_seconds": 300, "retries": 0}])
+    limits: st.SearchStrategy[Values] = st.sampled_from(
+        [{}, {"limit_class": "sensitive"}, {"timeout_seconds": 300, "retries": 0}]
+    )
     routes = {f"{name}-way": {"service": name, "path": f"/{name}", **draw(limits)} for name in draw(some(http))}
     hosts = draw(st.sampled_from([["api.example.test"], ["api.example.test", "www.example.test"]]))
     clients = {name: {"requests_per_minute": draw(st.integers(1, 60_000))} for name in ("partner", "operator")}
