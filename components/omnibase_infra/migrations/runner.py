@@ -110,9 +110,9 @@ def up(plan: Plan, say: Say, to: int | None = None) -> None:
     if to is not None:
         _refuse_many(plan)
     with _opened(plan, lock=True) as sets:
-        for each in _undrifted(sets):
+        for each in sets:
             each.session.prepare_tracking()
-        work = [(each, each.history().steps_up(to)) for each in sets]
+        work = [(each, each.history().steps_up(to)) for each in _undrifted(sets)]
         for each, steps in work:
             for step in steps:
                 _run(each, step, say)
