@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from omnibase_policies.images import exempt
 from omnibase_policies.resources import KINDS_OF_RESOURCES, RESOURCE_KINDS
 from omnibase_policies.values import View
 
@@ -46,6 +47,25 @@ class Pod:
     security: View
     containers: list[View]
     """Of all three lists; one unknown container for each list that is unknown."""
+    running: list[View]
+    """Those that run as long as the pod does."""
+    planned: list[View]
+    """Those that the pod is made with: all but the ephemeral ones, which have no resources, ports and probes."""
+
+    def without(self, images: Iterable[str]) -> Pod:
+        """The same pod without the containers of some images."""
+        lists = ((view for view in each if not exempt(view["image"].text(), images)) for each in self._lists)
+        containers, running, planned = map(list, lists)
+        return replace(self, containers=containers, running=running, planned=planned)
+
+    @property
+    def _lists(self) -> tuple[list[View], list[View], list[View]]:
+        return self.containers, self.running, self.planned
+
+    @property
+    def labels(self) -> View:
+        """The pod's labels."""
+        return self.template.at("metadata", "labels")
 
     @property
     def annotations(self) -> View:
@@ -71,6 +91,22 @@ class Object:
     def metadata(self) -> View:
         """The object's own metadata."""
         return self.view["metadata"]
+
+    @property
+    def space(self) -> str:
+        """Its namespace; `default` if it says none, as for the API server, and empty if it is not known yet."""
+        space = self.metadata["namespace"]
+        return "" if space.is_unknown else space.text() or "default"
+
+    @property
+    def name(self) -> str:
+        """Its name, empty if it is not known yet."""
+        return self.metadata["name"].text()
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core group and where no apiVersion is said."""
+        return self.view["apiVersion"].text().rpartition("/")[0]
 
     @property
     def is_resource(self) -> bool:
@@ -144,5 +180,6 @@ def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:
 
 def _pod(template: View, kind: str, partial: bool) -> Pod:
     spec = template["spec"]
-    containers = [container for name in CONTAINER_LISTS for container in spec[name].items()]
-    return Pod(template, kind, partial, spec, spec["securityContext"], containers)
+    first, running, later = (spec[name].items() for name in CONTAINER_LISTS)
+    containers = [*first, *running, *later]
+    return Pod(template, kind, partial, spec, spec["securityContext"], containers, running, [*first, *running])

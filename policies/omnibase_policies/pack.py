@@ -25,11 +25,9 @@ _PREFIX = "kubernetes:"
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
-        "kubernetes:core/v1:ConfigMap",
-        "kubernetes:core/v1:Secret",
     }
 )
-"""Large or secret, and nothing but their metadata matters: the rest is not even read."""
+"""Large, and nothing but their metadata matters: the rest is not even read."""
 _WAIVERS: dict[str, Any] = {
     "waivers": {
         "type": "array",
@@ -229,7 +227,7 @@ _LEVELS = {
 
 
 def _manifest(token: str, properties: struct_pb2.Struct) -> dict[str, Any]:
-    wanted = ("metadata", "kind") if token in _METADATA_ONLY else properties.fields
+    wanted = ("apiVersion", "kind", "metadata") if token in _METADATA_ONLY else properties.fields
     return {key: json_format.MessageToDict(properties.fields[key]) for key in wanted if key in properties.fields}
 
 
