@@ -47,7 +47,7 @@ status: venv ## what runs, versions, memory, addresses
 env: venv ## shell lines for `eval "$$(make -s env)"`: plain pulumi and kubectl then work by hand
 	@$(LOCAL) env --stack $(STACK)
 
-lint: venv ## ruff, mypy --strict, gofmt, go vet, shellcheck
+lint: venv ## ruff, mypy --strict, gofmt, go vet, shellcheck, actionlint
 	@$(LOCAL) lint
 
 format: venv ## rewrite Python and Go sources in their standard form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from omnibase_policies import STACK_RULES, Finding, Level, State, Tier, check_registrations
@@ -55,7 +56,9 @@ _KNOWN = {
 
 @pytest.mark.parametrize("stack", stacks.STACKS)
 def test_no_rule_over_the_whole_stack_complains(stack: str) -> None:
-    resources = [{"type": found.type, "inputs": found.manifest} for found in stacks.kubernetes_objects(stack)]
+    resources: list[dict[str, Any]] = [
+        {"type": found.type, "inputs": found.manifest} for found in stacks.kubernetes_objects(stack)
+    ]
     found = check_registrations(resources, tier="prod")
     complaints = [
         (each.rule, resources[each.object_index]["inputs"]["metadata"]["name"])

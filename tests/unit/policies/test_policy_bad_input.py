@@ -95,8 +95,8 @@ def test_many_containers_and_long_texts_are_judged_in_bounded_time() -> None:
 
 def test_the_engine_hears_of_a_rule_that_fails_at_its_level_and_of_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(pod: object, parameters: object) -> Iterator[Problem]:
-        missing: dict[str, list[Problem]] = {}
-        yield from missing["secret-value"]
+        nothing: dict[str, Iterator[Problem]] = {}
+        yield from nothing["secret-value"]
 
     assert RULES["no-host-pid"].level is Level.MANDATORY
     monkeypatch.setitem(RULES, "no-host-pid", dataclasses.replace(RULES["no-host-pid"], check_pod=broken))
