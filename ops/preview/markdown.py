@@ -10,6 +10,7 @@ from ops.preview.events import Resource
 from ops.preview.report import CHANGES, Report
 
 _MOST_PATHS = 6
+_WAIVER = ("setting", "object", "until", "owner", "reason")
 
 
 def render(report: Report) -> str:
@@ -104,13 +105,15 @@ def _settings(report: Report) -> Iterator[str]:
         yield ""
         yield from table(("setting", "by"), [(f"`{key}`", f"`{_text(who)}`") for key, who in report.overrides.items()])
     if report.waivers:
-        yield "### Waivers in force"
+        yield "### Waivers"
         yield ""
-        yield from table(("setting", "until", "owner", "reason"), [_waiver(waiver) for waiver in report.waivers])
+        yield from table(_WAIVER, [_waiver(waiver) for waiver in report.waivers])
 
 
 def _waiver(waiver: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(_text(waiver.get(key, "")) for key in ("setting", "until", "owner", "reason"))
+    until = f"**ended {waiver['until']}, {waiver['ended']}**" if "ended" in waiver else _text(waiver.get("until", ""))
+    told = {**waiver, "until": until}
+    return tuple(_text(told.get(key, "")) for key in _WAIVER)
 
 
 def _resource(resource: Resource) -> str:

@@ -123,6 +123,11 @@ class Object:
         return "/".join(part for part in parts if part)
 
 
+MOST_OBJECTS = 100_000
+"""Of one manifest. A few lines of YAML with aliases can say a List of more objects than there is memory."""
+_DEEPEST = 100
+
+
 def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
     """The object of a manifest, or those of a List.
 
@@ -131,24 +136,35 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
         token: type token of a Pulumi resource, which may leave out apiVersion and kind.
 
     Raises:
-        RecursionError: lists in lists in lists, some hundred times.
+        RecursionError: more than a hundred lists in each other, or more than MOST_OBJECTS objects and lists.
     """
-    yield from _objects(View(manifest), token)
+    waiting = [(View(manifest), token, 0)]
+    for _ in range(MOST_OBJECTS):
+        if not waiting:
+            return
+        view, said, depth = waiting.pop()
+        found = _object(view, said)
+        if isinstance(found, Object):
+            yield found
+        elif depth == _DEEPEST:
+            raise RecursionError
+        else:
+            waiting.extend((item, "", depth + 1) for item in reversed(found))
+    if waiting:
+        raise RecursionError
 
 
-def _objects(view: View, token: str) -> Iterator[Object]:
+def _object(view: View, token: str) -> Object | list[View]:
+    """The object, or the items of a List."""
     kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
     if kind in KINDS_OF_RESOURCES:
-        yield Object(view, kind, partial=False, pods=[])
-        return
+        return Object(view, kind, partial=False, pods=[])
     patch = token.endswith("Patch")
     kind = kind.removesuffix("Patch") if patch else kind
     if kind.endswith("List") and not view["items"].is_absent:
-        for item in view["items"].items():
-            yield from _objects(item, "")
-        return
+        return view["items"].items()
     partial = patch or kind in _PARTIAL_KINDS
-    yield Object(view, kind, partial, list(_pods(view, kind, partial)))
+    return Object(view, kind, partial, list(_pods(view, kind, partial)))
 
 
 def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:

@@ -22,6 +22,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 _SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key that marks special values on the engine's wire
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+_MOST_WRAPPINGS = 8
 _UNKNOWN_TEXTS = frozenset(
     {
         "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -44,7 +45,9 @@ def resolve(value: object) -> object:
     """A value without the engine's wrapping: secrets bare, unknown ones UNKNOWN, `null` None."""
     if type(value) in _PLAIN:
         return value
-    while isinstance(value, Mapping) and _SIGNATURE in value:
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(value, Mapping) or _SIGNATURE not in value:
+            break
         mark = value[_SIGNATURE]
         if mark == _SECRET:
             value = value.get("value", UNKNOWN)  # a state keeps it encrypted
@@ -52,6 +55,8 @@ def resolve(value: object) -> object:
             value = value.get("value", UNKNOWN)
         else:
             return value
+    else:
+        return UNKNOWN  # a wrapping that holds itself
     return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_TEXTS else value
 
 

@@ -8,6 +8,7 @@ from omnibase_policies.checks import if_set, is_number, must_not_be_true, requir
 from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided, violated
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text, none_of
 from omnibase_policies.values import View
 
 _RDS, _RDS_CLUSTER, _RDS_PARAMETERS = "AwsRdsInstance", "AwsRdsCluster", "AwsRdsParameters"
@@ -76,7 +77,7 @@ def cloud_db_tls(found: Object, parameters: Parameters) -> Iterator[Problem]:
     elif found.kind == _RDS_PARAMETERS:
         for each in found.view["parameters"].items():
             if each["name"].value == _FORCE_TLS:
-                yield from required(each["value"], lambda value: str(value) in ("1", "1.0"), "must be 1")
+                yield from required(each["value"], lambda value: as_text(value) in ("1", "1.0"), "must be 1")
 
 
 @resource_rule(
@@ -94,7 +95,7 @@ def cloud_db_backed_up(found: Object, parameters: Parameters) -> Iterator[Proble
     if found.kind in (_RDS, _RDS_CLUSTER) and found.view["replicateSourceDb"].is_absent:
         days = found.view["backupRetentionPeriod"]
         yield from required(
-            days, lambda value: is_number(value) and float(str(value)) >= _LEAST_DAYS, "must be 7 or more"
+            days, lambda value: is_number(value) and float(as_text(value)) >= _LEAST_DAYS, "must be 7 or more"
         )
     elif found.kind == _SQL and found.view["masterInstanceName"].is_absent:
         backup = found.view.at("settings", "backupConfiguration")
@@ -155,7 +156,7 @@ def cloud_bucket_not_public(found: Object, parameters: Parameters) -> Iterator[P
     if found.kind in ("AwsBucket", "AwsBucketAcl"):
         yield from if_set(
             found.view["acl"],
-            lambda value: not str(value).startswith(("public", "authenticated")),
+            lambda value: not as_text(value).startswith(("public", "authenticated")),
             "must be private",
         )
     elif found.kind == "AwsBucketBlock":
@@ -163,7 +164,7 @@ def cloud_bucket_not_public(found: Object, parameters: Parameters) -> Iterator[P
             yield from required(found.view[name], lambda value: value is True, "must be set to true")
     elif found.kind == "GcpBucketAccess":
         for member in (found.view["member"], *found.view["members"].items()):
-            yield from if_set(member, lambda value: value not in _EVERYBODY, "must be somebody")
+            yield from if_set(member, none_of(_EVERYBODY), "must be somebody")
     elif found.kind == "GcpBucket":
         prevention = found.view["publicAccessPrevention"]
         yield from required(prevention, lambda value: value == "enforced", "must be enforced")
@@ -225,12 +226,14 @@ def cloud_firewall_closed(found: Object, parameters: Parameters) -> Iterator[Pro
             continue
         for name in ("cidrBlocks", "ipv6CidrBlocks"):
             for network in rule[name].items():
-                yield from if_set(network, lambda value: value not in _ANYWHERE, "must be a network of yours")
+                yield from if_set(network, none_of(_ANYWHERE), "must be a network of yours")
 
 
 def _opens_the_web_only(rule: View) -> bool:
     first, last = rule["fromPort"].value, rule["toPort"].value
-    return is_number(first) and first in _WEB_PORTS and first == last and str(rule["protocol"].value) in ("tcp", "6")
+    return (
+        is_number(first) and first in _WEB_PORTS and first == last and as_text(rule["protocol"].value) in ("tcp", "6")
+    )
 
 
 @resource_rule(

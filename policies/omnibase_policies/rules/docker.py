@@ -10,6 +10,7 @@ from omnibase_policies.checks import if_set, is_number, must_not_be_true, requir
 from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 
 _CONTAINER, _PROVIDER = "DockerContainer", "DockerProvider"
 _DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
@@ -75,7 +76,7 @@ def docker_no_new_privileges(found: Object, parameters: Parameters) -> Iterator[
         wanted = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
         yield from required(
             found.view["securityOpts"],
-            lambda value: isinstance(value, list) and not wanted.isdisjoint(map(str, value)),
+            lambda value: isinstance(value, list) and not wanted.isdisjoint(map(as_text, value)),
             "must contain no-new-privileges:true",
         )
 
@@ -94,7 +95,9 @@ def docker_no_unconfined(found: Object, parameters: Parameters) -> Iterator[Prob
     """No entry of `securityOpts` turns a filter off."""
     if _is_container(found):
         for option in found.view["securityOpts"].items():
-            yield from if_set(option, lambda value: not _UNCONFINED.search(str(value)), "must not turn a filter off")
+            yield from if_set(
+                option, lambda value: not _UNCONFINED.search(as_text(value)), "must not turn a filter off"
+            )
 
 
 @resource_rule(
@@ -138,7 +141,9 @@ def docker_no_host_namespaces(found: Object, parameters: Parameters) -> Iterator
         for name in ("networkMode", "pidMode", "ipcMode", "usernsMode"):
             yield from if_set(
                 found.view[name],
-                lambda value: str(value) not in ("host", "shareable") and not str(value).startswith("container:"),
+                lambda value: (
+                    as_text(value) not in ("host", "shareable") and not as_text(value).startswith("container:")
+                ),
                 "must not be `host`, shareable or another container's",
             )
 
@@ -161,11 +166,11 @@ def docker_no_sensitive_mounts(found: Object, parameters: Parameters) -> Iterato
     paths = [volume["hostPath"] for volume in found.view["volumes"].items()] + [mount["source"] for mount in binds]
     for path in paths:
         yield from if_set(
-            path, lambda value: not _is_sensitive(str(value)), "must not be a directory of the host's own"
+            path, lambda value: not _is_sensitive(as_text(value)), "must not be a directory of the host's own"
         )
     for mount in found.view["mounts"].items():
         propagation = mount.at("bindOptions", "propagation")
-        yield from if_set(propagation, lambda value: "shared" not in str(value), "must not propagate to the host")
+        yield from if_set(propagation, lambda value: "shared" not in as_text(value), "must not propagate to the host")
     yield from if_set(found.view["devices"], lambda value: value == [], "must not give a device")
 
 
@@ -197,13 +202,13 @@ def docker_ports_bound(found: Object, parameters: Parameters) -> Iterator[Proble
 
 def _is_one_address(value: object) -> bool:
     try:
-        return not ipaddress.ip_address(str(value)).is_unspecified
+        return not ipaddress.ip_address(as_text(value)).is_unspecified
     except ValueError:
         return False
 
 
 def _is_free_port(value: object) -> bool:
-    return is_number(value) and (value == 0 or float(str(value)) >= _FIRST_FREE_PORT)
+    return is_number(value) and (value == 0 or float(as_text(value)) >= _FIRST_FREE_PORT)
 
 
 @resource_rule(
@@ -223,7 +228,7 @@ def docker_user_nonroot(found: Object, parameters: Parameters) -> Iterator[Probl
 
 
 def _is_other_user(value: object) -> bool:
-    parts = str(value).split(":")
+    parts = as_text(value).split(":")
     return parts[0] != "" and not any(part in ("root", "0") or re.fullmatch(r"0+", part) for part in parts)
 
 
@@ -256,7 +261,9 @@ def docker_read_only_root(found: Object, parameters: Parameters) -> Iterator[Pro
 def docker_image_digest(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """`image` ends in a digest."""
     if _is_container(found):
-        yield from required(found.view["image"], lambda value: bool(_DIGEST.match(str(value))), "must have a digest")
+        yield from required(
+            found.view["image"], lambda value: bool(_DIGEST.match(as_text(value))), "must have a digest"
+        )
 
 
 @resource_rule(
@@ -274,7 +281,7 @@ def docker_no_secret_env(found: Object, parameters: Parameters) -> Iterator[Prob
     if _is_container(found):
         for variable in found.view["envs"].items():
             yield from if_set(
-                variable, lambda value: not _CREDENTIAL.match(str(value)), "must not be a credential, by its name"
+                variable, lambda value: not _CREDENTIAL.match(as_text(value)), "must not be a credential, by its name"
             )
 
 
@@ -341,4 +348,4 @@ def docker_daemon_tls(found: Object, parameters: Parameters) -> Iterator[Problem
     if any(each.is_unknown for each in given):
         yield undecided(host, message)
         return
-    yield from if_set(host, lambda value: not str(value).startswith(("tcp://", "http://", "https://")), message)
+    yield from if_set(host, lambda value: not as_text(value).startswith(("tcp://", "http://", "https://")), message)

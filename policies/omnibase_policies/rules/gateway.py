@@ -8,6 +8,7 @@ from omnibase_policies.checks import if_set, must_not_be_true, required
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, stack_rule, undecided, violated
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text, one_of
 from omnibase_policies.values import View
 
 _GATEWAY, _ROUTE = "Gateway", "HTTPRoute"
@@ -39,7 +40,7 @@ def gateway_https_only(found: Object, parameters: Parameters) -> Iterator[Proble
         return
     for listener in found.view.at("spec", "listeners").items():
         protocol, tls = listener["protocol"], listener["tls"]
-        yield from required(protocol, lambda value: value in _ENCRYPTED, "must be HTTPS or TLS")
+        yield from required(protocol, one_of(_ENCRYPTED), "must be HTTPS or TLS")
         if protocol.value in _ENCRYPTED and tls["mode"].value != "Passthrough" and tls["options"].is_absent:
             yield from required(tls["certificateRefs"], bool, "must name a certificate")
 
@@ -58,7 +59,7 @@ def gateway_min_tls(found: Object, parameters: Parameters) -> Iterator[Problem]:
     places = {_CLIENTS: ("spec", "tls"), "EnvoyProxy": ("spec", "backendTLS"), _BACKENDS: ("spec", "tls")}
     if _of_edge(found, *places):
         version = found.view.at(*places[found.kind], "minVersion")
-        yield from if_set(version, lambda value: str(value) not in _WEAK_TLS, "must be 1.2 or 1.3")
+        yield from if_set(version, lambda value: as_text(value) not in _WEAK_TLS, "must be 1.2 or 1.3")
 
 
 @object_rule(
@@ -98,10 +99,10 @@ def gateway_host_names(found: Object, parameters: Parameters) -> Iterator[Proble
         names = found.view.at("spec", "hostnames")
         yield from required(names, lambda value: value != [], "must have a name")
         for name in names.items():
-            yield from if_set(name, lambda value: "*" not in str(value), message)
+            yield from if_set(name, lambda value: "*" not in as_text(value), message)
     elif _of_edge(found, _GATEWAY):
         for listener in found.view.at("spec", "listeners").items():
-            yield from if_set(listener["hostname"], lambda value: "*" not in str(value), message)
+            yield from if_set(listener["hostname"], lambda value: "*" not in as_text(value), message)
 
 
 @object_rule(
@@ -125,7 +126,7 @@ def gateway_timeouts(found: Object, parameters: Parameters) -> Iterator[Problem]
         if all(each.is_absent for each in given):
             yield missing(given[0], "should be set")
         for each in given:
-            yield from if_set(each, lambda value: str(value) not in ("0", "0s", "0ms"), "should be above 0")
+            yield from if_set(each, lambda value: as_text(value) not in ("0", "0s", "0ms"), "should be above 0")
 
 
 @object_rule(
@@ -142,7 +143,7 @@ def gateway_client_timeouts(found: Object, parameters: Parameters) -> Iterator[P
     """`timeout.http.requestReceivedTimeout` is set and not 0."""
     if _of_edge(found, _CLIENTS):
         timeout = found.view.at("spec", "timeout", "http", "requestReceivedTimeout")
-        yield from required(timeout, lambda value: str(value) not in ("0", "0s", "0ms"), "should be set, above 0")
+        yield from required(timeout, lambda value: as_text(value) not in ("0", "0s", "0ms"), "should be set, above 0")
 
 
 @object_rule(
@@ -168,7 +169,7 @@ def _origins(origins: View) -> Iterator[Problem]:
     for origin in origins.items():
         yield from if_set(
             origin,
-            lambda value: str(value).startswith("https://") and "*" not in str(value),
+            lambda value: as_text(value).startswith("https://") and "*" not in as_text(value),
             "must be one origin, beginning with https://",
         )
 

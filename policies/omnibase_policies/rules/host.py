@@ -8,6 +8,7 @@ from omnibase_policies.checks import everywhere, if_set, is_number, must_not_be_
 from omnibase_policies.model import Problem, Severity, missing, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _SOCKETS = (
@@ -177,7 +178,7 @@ def windows_no_administrator(pod: Pod, parameters: Parameters) -> Iterator[Probl
     """`runAsUserName` is no administrator, and is set on pods that say they are of Windows."""
     for context in everywhere(pod):
         name = context.at("windowsOptions", "runAsUserName")
-        yield from if_set(name, lambda value: not _is_of_system(str(value)), "must not be an administrator")
+        yield from if_set(name, lambda value: not _is_of_system(as_text(value)), "must not be an administrator")
     if pod.os.value == "windows":
         read = [context.at("windowsOptions", "runAsUserName") for context in everywhere(pod)]
         if read[0].is_absent and any(own.is_absent for own in read[1:]):

@@ -19,6 +19,7 @@ from omnibase_policies.model import (
 )
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text, none_of, one_of
 from omnibase_policies.values import View
 
 _CLUSTER, _POOLER, _BACKUP, _DATABASE = "Cluster", "Pooler", "ScheduledBackup", "Database"
@@ -112,7 +113,7 @@ def cnpg_managed_roles_least_privilege(found: Object, parameters: Parameters) ->
 
 def _harmless(roles: View) -> Iterator[Problem]:
     for role in roles.items():
-        yield from if_set(role, lambda value: value not in _DANGEROUS_ROLES, "must not reach files, programs or all")
+        yield from if_set(role, none_of(_DANGEROUS_ROLES), "must not reach files, programs or all")
 
 
 @object_rule(
@@ -130,9 +131,7 @@ def cnpg_tls_scram(found: Object, parameters: Parameters) -> Iterator[Problem]:
         postgresql = found.view.at("spec", "postgresql")
         yield from _host_lines(postgresql["pg_hba"])
         given = postgresql["parameters"]
-        yield from if_set(
-            given["ssl_min_protocol_version"], lambda value: value in _STRONG_TLS, "must be TLSv1.2 or TLSv1.3"
-        )
+        yield from if_set(given["ssl_min_protocol_version"], one_of(_STRONG_TLS), "must be TLSv1.2 or TLSv1.3")
         yield from if_set(given["password_encryption"], lambda value: value == "scram-sha-256", "must be scram-sha-256")
     elif _of_operator(found, _POOLER):
         yield from _host_lines(found.view.at("spec", "pgbouncer", "pg_hba"))
@@ -167,16 +166,14 @@ def cnpg_pooler_tls(found: Object, parameters: Parameters) -> Iterator[Problem]:
     if _of_operator(found, _POOLER):
         given = found.view.at("spec", "pgbouncer", "parameters")
         yield from _mode(given["client_tls_sslmode"])
-        yield from if_set(
-            given["server_tls_sslmode"], lambda value: value in _TLS_MODES, "must be verify-full or not set"
-        )
+        yield from if_set(given["server_tls_sslmode"], one_of(_TLS_MODES), "must be verify-full or not set")
 
 
 def _mode(view: View) -> Iterator[Problem]:
     if view.is_absent:  # no `missing`: the operator fills in the pod of a pooler, but not this
         yield violated(view, "must be require or stricter")
     else:
-        yield from if_set(view, lambda value: value in _TLS_MODES, "must be require or stricter")
+        yield from if_set(view, one_of(_TLS_MODES), "must be require or stricter")
 
 
 @object_rule(
@@ -208,7 +205,7 @@ def cnpg_ha(found: Object, parameters: Parameters) -> Iterator[Problem]:
 
 
 def _at_least(value: object, least: int) -> bool:
-    return is_number(value) and float(str(value)) >= least
+    return is_number(value) and float(as_text(value)) >= least
 
 
 @object_rule(
@@ -272,7 +269,7 @@ def cnpg_audit_log(found: Object, parameters: Parameters) -> Iterator[Problem]:
     if given["pgaudit.log"].text() in ("", "none"):
         yield from required(
             given["log_connections"],
-            lambda value: str(value).lower() not in ("off", "false", "no", "0", ""),
+            lambda value: as_text(value).lower() not in ("off", "false", "no", "0", ""),
             "should be on",
         )
 
@@ -393,7 +390,9 @@ def pg_grant_least_privilege(found: Object, parameters: Parameters) -> Iterator[
     if found.kind in _GRANTS:
         privileges = found.view["privileges"]
         for privilege in privileges.items():
-            yield from if_set(privilege, lambda value: str(value).upper() != "ALL", "must be a list of single rights")
+            yield from if_set(
+                privilege, lambda value: as_text(value).upper() != "ALL", "must be a list of single rights"
+            )
         yield from must_not_be_true(found.view["withGrantOption"], "must be false or not set")
         nobody = if_set(found.view["role"], lambda value: value != "public", "must be one role")
         yield from unless(privileges, [], nobody)  # an empty list takes away
@@ -401,7 +400,7 @@ def pg_grant_least_privilege(found: Object, parameters: Parameters) -> Iterator[
         yield from must_not_be_true(found.view["withAdminOption"], "must be false or not set")
         yield from if_set(
             found.view["grantRole"],
-            lambda value: value not in _DANGEROUS_ROLES,
+            none_of(_DANGEROUS_ROLES),
             "must not reach files, programs or all",
         )
 
@@ -418,10 +417,10 @@ def pg_grant_least_privilege(found: Object, parameters: Parameters) -> Iterator[
 def pg_extension_allowlist(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """The extension is one that adds types, functions or indexes only; so is the language of a function."""
     if found.kind == "PostgresqlExtension":
-        yield from if_set(found.view["name"], lambda value: value in _EXTENSIONS, "must be a known harmless extension")
+        yield from if_set(found.view["name"], one_of(_EXTENSIONS), "must be a known harmless extension")
     elif found.kind == "PostgresqlFunction":
         yield from if_set(
-            found.view["language"], lambda value: str(value).lower() in ("sql", "plpgsql"), "must be sql or plpgsql"
+            found.view["language"], lambda value: as_text(value).lower() in ("sql", "plpgsql"), "must be sql or plpgsql"
         )
 
 
@@ -497,7 +496,7 @@ def pg_conninfo_tls(found: Object, parameters: Parameters) -> Iterator[Problem]:
     if found.kind == "PostgresqlSubscription":
         yield from required(
             found.view["conninfo"],
-            lambda value: bool(re.search(r"\bsslmode\s*=\s*'?verify-full\b", str(value))),
+            lambda value: bool(re.search(r"\bsslmode\s*=\s*'?verify-full\b", as_text(value))),
             "must have sslmode=verify-full",
         )
     elif found.kind == "PostgresqlServer" and found.view["fdwName"].text() in ("postgres_fdw", "dblink_fdw"):

@@ -222,7 +222,7 @@ def service_port_exists(objects: Sequence[Object], parameters: Parameters) -> Fo
         if found.kind != "Service" or not selector.fields():
             continue
         chosen = [pod for pod, labels in pods[found.space] if matches_plain(selector, labels)]
-        names = {port["name"].value for pod in chosen for each in pod.planned for port in each["ports"].items()}
+        names = {port["name"].text() for pod in chosen for each in pod.planned for port in each["ports"].items()}
         for port in found.view.at("spec", "ports").items() if chosen else ():
             target = port["targetPort"]
             if target.text() and not target.text().isdigit() and target.value not in names:

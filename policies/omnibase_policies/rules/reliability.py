@@ -10,6 +10,7 @@ from omnibase_policies.model import Level, Problem, Severity, missing, object_ru
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.selectors import labels_of, matches, matches_plain
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _JOBS = ("Job", "CronJob")
@@ -454,7 +455,7 @@ def restart_policy(found: Object, parameters: Parameters) -> Iterator[Problem]:
 def helm_tiller(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """No image is Tiller."""
     for container in pod.containers:
-        yield from if_set(container["image"], lambda value: not _is_tiller(str(value)), "must not be Tiller")
+        yield from if_set(container["image"], lambda value: not _is_tiller(as_text(value)), "must not be Tiller")
 
 
 def _is_tiller(image: str) -> bool:

@@ -24,7 +24,8 @@ _UNVERIFIED = re.compile(
     re.IGNORECASE,
 )
 _UNVERIFIED_NAMES = re.compile(
-    r"^(node_tls_reject_unauthorized|pythonhttpsverify|git_ssl_no_verify|.*_(insecure(_skip_verify)?|skip_tls_verify|tls_insecure))$",
+    r"^(node_tls_reject_unauthorized|pythonhttpsverify|git_ssl_no_verify"
+    r"|.*_(insecure(_skip_verify)?|skip_tls_verify|tls_insecure))$",
     re.IGNORECASE,
 )
 _CORS = re.compile(r"cors.*origin|allow(ed)?_origins?$", re.IGNORECASE)
