@@ -94,7 +94,7 @@ def storageclass_encrypted(found: Object, parameters: Parameters) -> Iterator[Pr
     said = [found.view["parameters"][name] for name in names]
     if not names or any(view.is_unknown for view in said):
         return
-    if not any(str(view.value).lower() not in ("none", "", "false") for view in said):
+    if not any(as_text(view.value).lower() not in ("", "false") for view in said):
         yield missing(said[0], "should say that the disk is encrypted")
 
 
