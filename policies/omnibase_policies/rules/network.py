@@ -16,7 +16,7 @@ from omnibase_policies.values import View
 
 _SERVICE, _INGRESS, _POLICY = ("Service",), ("Ingress",), ("NetworkPolicy",)
 _HTTPS = 443
-_EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _NGINX = re.compile(r"^nginx\.(ingress\.kubernetes\.io|org|com)/")
 _BREAKS_OUT = re.compile(
     r"[{};\n]|\b(alias|root)\s|load_module|lua_package|_by_lua|/etc/(passwd|shadow|kubernetes)|/var/run/secrets"

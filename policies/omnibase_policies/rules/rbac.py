@@ -15,7 +15,7 @@ _ROLES, _BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 _CHANGE = ("update", "patch")
 _READ = ("get", "list", "watch")
-_EVERYBODY = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
+_EVERYBODY = ("system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters")
 _BUILT_IN = frozenset({"cluster-admin", "admin", "edit", "view", "gce:podsecuritypolicy:calico-sa"})
 """Roles and bindings that Kubernetes, or the cloud it runs in, makes by itself."""
 _RBAC = "rbac.authorization.k8s.io"

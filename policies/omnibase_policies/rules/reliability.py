@@ -64,8 +64,17 @@ def probes_differ(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
         live, ready = container["livenessProbe"], container["readinessProbe"]
         if live.is_unknown or ready.is_unknown:
             yield undecided(live, "should differ from readinessProbe")
-        elif not live.is_absent and live.value == ready.value:
+        elif not live.is_absent and _asks(live) == _asks(ready):
             yield violated(live, "should differ from readinessProbe")
+
+
+def _asks(probe: View) -> list[tuple[str, str, str]]:
+    """What a probe asks for, and how often: its fields, those of its action, and the words of its command."""
+    fields = [(name, "", as_text(field.value)) for name, field in probe.fields() if name not in _ACTIONS]
+    for action in _ACTIONS:
+        fields += [(action, name, as_text(field.value)) for name, field in probe[action].fields()]
+        fields += [(action, "command", word) for word in probe[action]["command"].texts()]
+    return sorted(fields)
 
 
 @pod_rule(
