@@ -22,6 +22,7 @@ from omnibase_policies.model import (
 from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
 from omnibase_policies.resources import is_judged
+from omnibase_policies.waivers import annotated_waiver
 
 
 def evaluate(
@@ -193,8 +194,9 @@ def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]
 
 
 def waiver_for(rule: RuleText, found: Object, parameters: Parameters) -> Waiver | None:
-    """The waiver of a rule for an object, also one that has ended."""
-    return next((each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity), None)
+    """The waiver of a rule for an object, of the parameters or of its own annotation, also one that has ended."""
+    given = (each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity)
+    return next(given, None) or annotated_waiver(rule.id, found)
 
 
 def _unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters: Parameters) -> list[Problem]:
