@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from local.build import SPARE_MEMORY, go_toolchain
+from local.build import ENVIRONMENT, go_toolchain, modules_step
 from local.engine.build import TAGS as ENGINE_TAGS
 from local.paths import Paths
 from local.steps import Step, StepContext
 
-ENVIRONMENT = {
-    **SPARE_MEMORY,
-    "CGO_ENABLED": "0",
-    "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
-    "GOTOOLCHAIN": "local",
-}
-"""What builds use too: under other flags Go would compile every dependency a second time."""
 _PLACES = ("images/*/go.mod", "local/**/go.mod")
 
 
+def everything(root: Path) -> list[Path]:
+    """Directories of all modules that something is built from, relative to the checkout."""
+    return sorted({file.parent.relative_to(root) for place in _PLACES for file in root.glob(place)})
+
+
 def modules(root: Path) -> list[Path]:
-    """Directories of all modules that have sources of ours, relative to the checkout."""
-    found = sorted({file.parent for place in _PLACES for file in root.glob(place)})
-    return [module.relative_to(root) for module in found if any(module.rglob("*.go"))]
+    """Those of them that have sources of ours."""
+    return [module for module in everything(root) if any((root / module).rglob("*.go"))]
 
 
 def tested(root: Path) -> list[Path]:
@@ -31,9 +27,14 @@ def tested(root: Path) -> list[Path]:
     return [module for module in modules(root) if any((root / module).rglob("*_test.go"))]
 
 
-def flags(module: Path) -> list[str]:
-    """The build tags that a module is compiled with."""
-    return [f"-tags={ENGINE_TAGS}"] if module == Path("local/engine") else []
+def tags(module: Path) -> str:
+    """The build tags that a module is compiled with, separated by commas."""
+    return ENGINE_TAGS if module == Path("local/engine") else ""
+
+
+def fetch_steps(paths: Paths) -> list[Step]:
+    """The steps `go modules of <module>` of all modules that have sources of ours; builds have the same steps."""
+    return [modules_step(paths.root / module, paths, tags=tags(module)) for module in modules(paths.root)]
 
 
 def test_steps(paths: Paths) -> list[Step]:
@@ -41,24 +42,21 @@ def test_steps(paths: Paths) -> list[Step]:
 
     They come one after the other, as Go itself uses all cores; the tests then take a second.
     """
-    steps: list[Step] = []
-    for module in tested(paths.root):
-        sources = [file for file in sorted((paths.root / module).rglob("*")) if file.suffix in (".go", ".mod", ".sum")]
-        steps.append(
-            Step(
-                name=f"go tests {module.name}",
-                run=_compile(paths, module),
-                inputs=[*sources, *flags(module)],
-                after=[steps[-1].name if steps else "go toolchain"],
-                seconds=30,
-            )
-        )
-    return steps
+    return [_test_step(paths, module) for module in tested(paths.root)]
 
 
-def _compile(paths: Paths, module: Path) -> Callable[[StepContext], None]:
+def _test_step(paths: Paths, module: Path) -> Step:
+    sources = [file for file in sorted((paths.root / module).rglob("*")) if file.suffix in (".go", ".mod", ".sum")]
+
     def run(context: StepContext) -> None:
-        argv: list[str | Path] = [go_toolchain(paths), "test", *flags(module), "-run", "^$", "./..."]
+        argv: list[str | Path] = [go_toolchain(paths), "test", f"-tags={tags(module)}", "-run", "^$", "./..."]
         context.command(argv, cwd=paths.root / module, env=ENVIRONMENT)
 
-    return run
+    return Step(
+        name=f"go tests {module.name}",
+        run=run,
+        inputs=[*sources, tags(module)],
+        after=["go toolchain"],
+        seconds=30,
+        shares="go compiler",
+    )

@@ -1,46 +1,77 @@
-"""`make lint`: one definition of green for form, types and shell."""
+"""`make lint`: one definition of green for form, types, shell and workflows."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from local import gomodules
-from local.build import go_toolchain
+from local.build import ENVIRONMENT, go_toolchain, toolchain_step
 from local.paths import Paths
 from local.progress import Progress
+from local.steps import run_steps
+
+_Check = tuple[str, Sequence[str | Path], Path]
+"""Its name, the command and where it runs."""
 
 
 def run(paths: Paths, progress: Progress) -> int:
-    """Run every check, print every finding, and return 0 only if all are clean."""
-    failed = [name for name, argv, cwd in _checks(paths) if not _clean(name, argv, cwd, progress)]
+    """Run every check, print every finding, and return 0 only if all are clean.
+
+    Checks of Go come one after the other, as each compiles what it reads on all cores. Beside them run those of Python
+    and shell, which use one core, and the download of the Go modules that come next.
+
+    Raises:
+        LocalError: Go or a module of it cannot be fetched.
+    """
+    run_steps([toolchain_step(paths)], paths, progress, retry="make lint")
+    lanes = (_python_checks(paths), _go_checks(paths))
+    with ThreadPoolExecutor() as pool:
+        fetching = pool.submit(_fetch, paths, progress)
+        failed = [name for lane in pool.map(lambda lane: _failed(lane, progress), lanes) for name in lane]
+        fetching.result()
     if failed:
         progress.say(f"[red]not clean[/red]: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def _checks(paths: Paths) -> list[tuple[str, Sequence[str | Path], Path]]:
+def _fetch(paths: Paths, progress: Progress) -> None:
+    run_steps([toolchain_step(paths), *gomodules.fetch_steps(paths)], paths, progress, workers=1, retry="make lint")
+
+
+def _failed(checks: Sequence[_Check], progress: Progress) -> list[str]:
+    return [name for name, argv, cwd in checks if not _clean(name, argv, cwd, progress)]
+
+
+def _python_checks(paths: Paths) -> list[_Check]:
     tools, root = paths.venv / "bin", paths.root
-    go = go_toolchain(paths)
-    checks: list[tuple[str, Sequence[str | Path], Path]] = [
+    return [
         ("ruff format", [tools / "ruff", "format", "--check", "--quiet", "."], root),
         ("ruff check", [tools / "ruff", "check", "--quiet", "."], root),
         ("mypy", [tools / "mypy", *_python_trees(root)], root),
         ("shellcheck", [tools / "shellcheck", *_shell_files(root)], root),
-        ("gofmt", [go.parent / "gofmt", "-l", *_tracked(root, "*.go")], root),
     ]
-    checks += [
-        (f"go vet {module}", [go, "vet", *gomodules.flags(module), "./..."], root / module)
+
+
+def _go_checks(paths: Paths) -> list[_Check]:
+    go, root = go_toolchain(paths), paths.root
+    vet: list[_Check] = [
+        (f"go vet {module}", [go, "vet", f"-tags={gomodules.tags(module)}", "./..."], root / module)
         for module in gomodules.modules(root)
     ]
-    return checks
+    return [
+        ("gofmt", [go.parent / "gofmt", "-l", *_tracked(root, "*.go")], root),
+        ("actionlint", [go, "tool", "actionlint", *_workflows(paths)], root / "requirements" / "actionlint"),
+        *vet,
+    ]
 
 
 def _clean(name: str, argv: Sequence[str | Path], cwd: Path, progress: Progress) -> bool:
     """Run one check. gofmt exits with 0 even when it lists files, so that any output of it counts as a finding."""
-    environment = {**os.environ, **gomodules.ENVIRONMENT}
+    environment = {**os.environ, **ENVIRONMENT}
     done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
     output = (done.stdout + done.stderr).strip()
     clean = done.returncode == 0 and not (name == "gofmt" and output)
@@ -56,6 +87,12 @@ def _python_trees(root: Path) -> list[str]:
         "tests",
     )  # fmt: skip
     return [name for name in trees if (root / name).exists()]
+
+
+def _workflows(paths: Paths) -> list[str | Path]:
+    """Arguments of actionlint: all workflows, and the shellcheck that their steps' commands are given to."""
+    files = _tracked(paths.root, ".github/workflows/*.yml")
+    return ["-shellcheck", paths.venv / "bin" / "shellcheck", *(paths.root / name for name in files)]
 
 
 def _shell_files(root: Path) -> list[str]:

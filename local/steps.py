@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Step:
     seconds: float = 5.0
     """How long it usually takes on 2 cores, for the bar of the very first run; later runs use the last real time."""
     shares: str = ""
-    """What it uses of the machine that one program at a time can (`apt`): such steps of two commands take turns."""
+    """What one step at a time may use (`apt`, `go compiler`): such steps take turns, also those of two commands."""
 
 
 @dataclass(kw_only=True)
@@ -182,9 +182,7 @@ class _Run:
         with ThreadPoolExecutor(self.workers) as pool:
             try:
                 while self.waiting or futures:
-                    for step in [step for step in self.waiting if set(step.after) <= self.done][
-                        : self.workers - len(futures)
-                    ]:
+                    for step in self._startable(futures.values()):
                         self.waiting.remove(step)
                         futures[pool.submit(self._one, step)] = step
                     finished, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -199,6 +197,16 @@ class _Run:
                     context.cancel()
                 raise
         return self.ran
+
+    def _startable(self, running: Collection[Step]) -> list[Step]:
+        """What free workers can start: steps whose predecessors are done, and no two that share something."""
+        used = {step.shares for step in running}
+        found: list[Step] = []
+        for step in self.waiting:
+            if set(step.after) <= self.done and (not step.shares or step.shares not in used):
+                found.append(step)
+                used.add(step.shares)
+        return found[: self.workers - len(running)]
 
     def _one(self, step: Step) -> bool:
         """Run one step unless its stamp fits; True if it ran."""

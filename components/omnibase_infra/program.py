@@ -33,9 +33,9 @@ from omnibase_infra.config import (
 )
 from omnibase_infra.config.secrets import VALUES, ImportedValue, imports
 from omnibase_infra.errors import ArgsError
+from omnibase_infra.migrations import MigrationError, read_files
 from omnibase_infra.plain_values import replace_conversions
 from omnibase_infra.platform import Platform, PlatformArgs
-from omnibase_infra.postgres import read_migrations
 from omnibase_infra.versions import VENDOR_VARIABLE
 
 _ALREADY_SHOWN = 32
@@ -103,7 +103,7 @@ def main(root: Path, environ: Mapping[str, str] = os.environ) -> None:
     try:
         args = platform_args(pulumi.get_stack(), root, environ)
         platform = _register(args)
-    except (ConfigError, ImagesError, ArgsError, FileNotFoundError) as error:
+    except (ConfigError, ImagesError, ArgsError, MigrationError, FileNotFoundError) as error:
         pulumi.log.error(str(error))
         sys.exit(_ALREADY_SHOWN)
     for path, variable in args.overrides.items():
@@ -116,7 +116,8 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     """Everything that is read from outside, before the first resource.
 
     Raises:
-        ConfigError, ImagesError, FileNotFoundError: see `config.load`, `config.resolve_images`, `read_migrations`.
+        ConfigError, ImagesError, MigrationError: see `config.load`, `config.resolve_images`, `migrations.read_files`.
+        FileNotFoundError: no directory of third-party manifests.
     """
     imported = _imported()
     path = root / f"Pulumi.{stack}.yaml"  # the engine has read it, or a copy, but not as strictly
@@ -138,7 +139,7 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
 def _migrations(root: Path, config: StackConfig) -> dict[str, str]:
     """Files of the first database."""
     settings = config.postgres.databases[config.postgres.first].migrations
-    return read_migrations(root / settings.directory) if settings else {}
+    return read_files(root / settings.directory) if settings else {}
 
 
 def _imported() -> dict[str, ImportedValue]:

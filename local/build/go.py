@@ -18,8 +18,13 @@ from local.errors import MachineError
 from local.paths import Paths
 from local.steps import Step, StepContext
 
-SPARE_MEMORY = {"GOGC": "400"}
-"""For every call of `go`: its tools collect garbage rarely, which saves a seventh of their time (docs/benchmarks.md)."""
+ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+    "GOGC": "400",  # it collects garbage rarely, which saves a seventh of the time (docs/benchmarks.md)
+    "GOTOOLCHAIN": "local",
+}
+"""For every call of `go`, whether it builds, vets or tests: under other flags it would compile every package again."""
 _MINIMUM = (1, 26, 7)  # go.mod of Envoy Gateway v1.9.1 asks for it, and GOTOOLCHAIN=local fetches no newer one
 
 
@@ -42,62 +47,93 @@ class Program:
     """Other names of the same program: a multi-call binary chooses its part by the name it is called by."""
 
 
-def go_step(program: Program, paths: Paths, *, after: Sequence[str] = ()) -> Step:
-    """The step `build <name>`, which leaves `Paths.bin/<name>` and its links. Static: it runs in any image.
+def go_steps(programs: Sequence[Program], paths: Paths) -> list[Step]:
+    """Steps that leave `Paths.bin/<name>` and its links, for each program. Static: it runs in any image.
 
-    Args:
-        after: steps to wait for, besides `go toolchain`.
+    Three for each, as they need different parts of a machine: `go modules` the network, `compile` all cores, `build`
+    (the linker) one core. One program at a time is compiled: two at once would both compile what they share.
     """
-    target = paths.bin / program.name
-    outputs = [target, *(paths.bin / link for link in program.links)]
+    fetching = {program.module: modules_step(program.module, paths, tags=program.tags) for program in programs}
+    steps: list[Step] = []
+    for program in programs:
+        fetch = fetching[program.module]
+        steps += [step for step in (fetch, *_program_steps(program, paths, fetch.name)) if step not in steps]
+    return steps
+
+
+def modules_step(module: Path, paths: Paths, *, tags: str = "") -> Step:
+    """The step `go modules of <directory>`: everything that its packages and tools need is downloaded."""
 
     def run(context: StepContext) -> None:
-        with _scratch(program, paths) as scratch:
-            building = scratch / "program"  # a build cut short must not look finished
-            flags: list[str | Path] = ["-trimpath", "-ldflags", f"-s -w {program.ldflags}".strip(), "-o", building]
-            if program.tags:
-                flags += ["-tags", program.tags]
-            context.command(
-                [go_toolchain(paths), "build", *flags, program.package],
-                cwd=program.module,
-                env={
-                    **SPARE_MEMORY,
-                    "CGO_ENABLED": "0",
-                    "GOFLAGS": "-mod=readonly -buildvcs=false",
-                    "GOTOOLCHAIN": "local",
-                    "GOTMPDIR": str(scratch),
-                },
-            )
-            building.replace(target)
-        for link in program.links:
-            name = paths.bin / link
-            name.unlink(missing_ok=True)
-            name.symlink_to(program.name)
+        argv: list[str | Path] = [go_toolchain(paths), "list", "-deps", f"-tags={tags}", "./...", "tool"]
+        context.command(argv, cwd=module, env=ENVIRONMENT)
 
-    sources: list[Path | str] = [*_sources(program), program.module / "go.mod", program.module / "go.sum"]
-    settings = repr((program.package, program.ldflags, program.tags, tuple(program.links)))
     return Step(
-        name=f"build {program.name}",
+        name=f"go modules of {module.name}",
         run=run,
-        inputs=[*sources, settings],
-        outputs=outputs,
-        after=["go toolchain", *after],
-        seconds=program.seconds,
+        inputs=[module / "go.mod", module / "go.sum", tags],
+        after=["go toolchain"],
+        seconds=10,
     )
 
 
+def _program_steps(program: Program, paths: Paths, after: str) -> list[Step]:
+    """Compiling and linking apart: while one program is linked, the next one is compiled."""
+    sources: list[Path | str] = [*_sources(program), program.module / "go.mod", program.module / "go.sum"]
+    compiled = Step(
+        name=f"compile {program.name}",
+        run=lambda context: _compile(program, context),
+        inputs=[*sources, program.package, program.tags],
+        after=[after],
+        seconds=program.seconds,
+        shares="go compiler",
+    )
+    linked = Step(
+        name=f"build {program.name}",
+        run=lambda context: _link(program, context),
+        inputs=[*compiled.inputs, program.ldflags, *program.links],
+        outputs=[paths.bin / name for name in (program.name, *program.links)],
+        after=[compiled.name],
+        seconds=10,
+    )
+    return [compiled, linked]
+
+
+def _compile(program: Program, context: StepContext) -> None:
+    with _scratch(f"compile-{program.name}", context.paths) as scratch:
+        _go(["list", "-export", "-deps", f"-tags={program.tags}", program.package], program, scratch, context)
+
+
+def _link(program: Program, context: StepContext) -> None:
+    target = context.paths.bin / program.name
+    with _scratch(program.name, context.paths) as scratch:
+        building = scratch / "program"  # a build cut short must not look finished
+        flags = [f"-tags={program.tags}", "-ldflags", f"-s -w {program.ldflags}".strip()]
+        _go(["build", *flags, "-o", building, program.package], program, scratch, context)
+        building.replace(target)
+    for link in program.links:
+        name = context.paths.bin / link
+        name.unlink(missing_ok=True)
+        name.symlink_to(program.name)
+
+
+def _go(arguments: Sequence[str | Path], program: Program, scratch: Path, context: StepContext) -> None:
+    environment = {**ENVIRONMENT, "GOTMPDIR": str(scratch)}
+    context.command([go_toolchain(context.paths), *arguments], cwd=program.module, env=environment)
+
+
 @contextmanager
-def _scratch(program: Program, paths: Paths) -> Iterator[Path]:
+def _scratch(name: str, paths: Paths) -> Iterator[Path]:
     """A work directory of this build alone.
 
     A `go build` outlives a killed command: it is ended here, by the directory that it works in, with all that it wrote.
     Go's default, /tmp, would keep hundreds of MiB after each kill.
     """
     paths.scratch.mkdir(parents=True, exist_ok=True)
-    for left in paths.scratch.glob(f"{program.name}.*"):  # the step's lock is ours, so whoever works there is lost
+    for left in paths.scratch.glob(f"{name}.*"):  # the step's lock is ours, so whoever works there is lost
         _end_builders(left)
         shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{program.name}.", dir=paths.scratch))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=paths.scratch))
     try:
         yield scratch
     finally:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.build import Program, go_step, go_toolchain
+from local.build import Program, go_steps, go_toolchain
 from local.engine.installation import VERSION, installation
 from local.errors import LocalError
 from local.paths import Paths
@@ -51,9 +51,7 @@ def build_steps(paths: Paths, env: Mapping[str, str] = os.environ) -> list[Step]
         tags=TAGS,
         seconds=15,
     )
-    engine_step = go_step(pulumi, paths)
-    host_step = go_step(host, paths, after=[engine_step.name])  # at once they would compile the shared packages twice
-    return [engine_step, host_step, _scripts_step(paths, module)]
+    return [*go_steps([pulumi, host], paths), _scripts_step(paths, module)]
 
 
 def _scripts_step(paths: Paths, module: Path) -> Step:

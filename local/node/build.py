@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from local.build.debian import unpack_step, unpacked
-from local.build.go import Program, go_step
+from local.build.go import Program, go_steps
 from local.paths import Paths
 from local.steps import Step
 
@@ -38,7 +38,7 @@ def build_steps(paths: Paths) -> list[Step]:
         ldflags=f"-X github.com/cloudnativelabs/kube-router/pkg/version.Version={KUBE_ROUTER_VERSION}",
         seconds=80,
     )
-    return [go_step(kube, paths), go_step(router, paths), unpack_step(PACKAGES, paths, after=["debian packages"])]
+    return [*go_steps([kube, router], paths), unpack_step(PACKAGES, paths, after=["debian packages"])]
 
 
 def search_path(paths: Paths) -> str:

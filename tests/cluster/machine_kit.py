@@ -22,10 +22,10 @@ _COMMAND_LINE = """
 import sys
 from pathlib import Path
 from local import cli, machine
-from local.build import Program, go_step, toolchain_step
+from local.build import Program, go_steps, toolchain_step
 
 def steps(paths):
-    return [toolchain_step(paths), go_step(Program(name="small", module=Path({module!r})), paths)]
+    return [toolchain_step(paths), *go_steps([Program(name="small", module=Path({module!r}))], paths)]
 
 machine.all_steps = steps
 sys.argv[1:] = ["prepare"]

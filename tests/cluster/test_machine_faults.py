@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_during_a_build_is_one_message_and_room_lets_the_ne
     text = on_small_disk(small, "600k", script, build.environment)
 
     first, second = text.split("code 1\n")
-    assert "step 'build small' failed: " in first
+    assert "step 'compile small' failed: " in first
     assert "found no space left on " in first
     assert "-> make room (docs/runbooks/disk-full.md); then run `make test-cluster` again, it continues here" in first
     assert first.count("error: ") == 1

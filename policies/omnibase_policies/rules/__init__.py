@@ -1,5 +1,49 @@
 """The rules, grouped by what they protect. Importing this package registers them all."""
 
-from omnibase_policies.rules import access, docker, files, host, identity, kernel, placement, privileges, together
+from omnibase_policies.rules import (
+    access,
+    cloud,
+    docker,
+    files,
+    gateway,
+    host,
+    identity,
+    images,
+    kernel,
+    limits,
+    network,
+    ownership,
+    placement,
+    postgres,
+    privileges,
+    rbac,
+    relations,
+    reliability,
+    secrets,
+    storage,
+    together,
+)
 
-__all__ = ["access", "docker", "files", "host", "identity", "kernel", "placement", "privileges", "together"]
+__all__ = [
+    "access",
+    "cloud",
+    "docker",
+    "files",
+    "gateway",
+    "host",
+    "identity",
+    "images",
+    "kernel",
+    "limits",
+    "network",
+    "ownership",
+    "placement",
+    "postgres",
+    "privileges",
+    "rbac",
+    "relations",
+    "reliability",
+    "secrets",
+    "storage",
+    "together",
+]

@@ -74,6 +74,12 @@ def of_kind(stack: str, kind: str) -> list[Registration]:
     return [found for found in kubernetes_objects(stack) if found.inputs["kind"] == kind]
 
 
+def alert_rules(stack: str) -> list[dict[str, Any]]:
+    """Every alert as Prometheus reads it, of all objects that hold some."""
+    groups = [group for found in of_kind(stack, "PrometheusRule") for group in found.inputs["spec"]["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
 def stack_outputs(recorder: Recorder) -> dict[str, Any]:
     """The outputs of the Platform, which the program exports as they are."""
     return next(outputs for urn, outputs in recorder.outputs.items() if urn.endswith("index:Platform::platform"))

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from local import gomodules
-from local.build import go_toolchain
+from local.build import ENVIRONMENT, go_toolchain
 from local.paths import Paths
 
 _ROOT = Path(__file__).resolve().parents[3]
+_APART = (Path("local/node/kube"), Path("local/node/kuberouter"))  # decision 0035 says why
+_REQUIRED = re.compile(r"^(?:require )?\s*(\S+) (v\d\S+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("module", gomodules.tested(_ROOT), ids=str)
 def test_a_modules_go_tests_pass(module: Path) -> None:
     go = go_toolchain(Paths.from_environment())
     done = subprocess.run(
-        [go, "test", *gomodules.flags(module), "./..."],
+        [go, "test", f"-tags={gomodules.tags(module)}", "./..."],
         cwd=_ROOT / module,
-        env={**os.environ, **gomodules.ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_modules_agree_on_the_versions_that_they_share() -> None:
+    used: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for module in gomodules.everything(_ROOT):
+        if module not in _APART:
+            for library, version in _REQUIRED.findall((_ROOT / module / "go.mod").read_text()):
+                used[library][version].append(str(module))
+    assert len(used["k8s.io/client-go"]) == 1
+    split = {library: dict(versions) for library, versions in used.items() if len(versions) > 1}
+    assert split == {}, "each version is compiled again: `go get LIBRARY@NEWEST && go mod tidy` in each module"
 
 
 def test_every_go_file_belongs_to_a_module_that_is_vetted_and_tested() -> None:
@@ -50,5 +65,5 @@ def test_what_tests_need_is_compiled_before_them_and_again_when_a_source_changed
     paths = Paths(instance="unit", root=tmp_path, cache=tmp_path / "cache", state=tmp_path / "state")
     (step,) = gomodules.test_steps(paths)
     assert step.name == "go tests thing"
-    assert [Path(each).name for each in step.inputs] == ["go.mod", "main.go", "main_test.go"]
-    assert list(step.after) == ["go toolchain"]
+    assert [each.name for each in step.inputs if isinstance(each, Path)] == ["go.mod", "main.go", "main_test.go"]
+    assert (list(step.after), step.shares) == (["go toolchain"], "go compiler")

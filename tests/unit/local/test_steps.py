@@ -8,6 +8,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,28 @@ def test_two_independent_steps_run_at_the_same_time(paths: Paths, progress: Prog
     meeting = threading.Barrier(2, timeout=90)
     steps = [Step(name=name, run=lambda context: (meeting.wait(), None)[1]) for name in ("one", "two")]
     assert sorted(run_steps(steps, paths, progress, workers=2)) == ["one", "two"]
+
+
+def test_steps_that_share_something_take_turns_and_leave_the_other_worker_to_others(
+    paths: Paths, progress: Progress
+) -> None:
+    running: list[str] = []
+    seen: list[set[str]] = []
+    both = threading.Barrier(2, timeout=90)
+
+    def note(name: str) -> Callable[[StepContext], None]:
+        def run(context: StepContext) -> None:
+            running.append(name)
+            if name != "second":
+                both.wait()  # the first of the two and the one beside them run at the same time
+            seen.append(set(running))
+            running.remove(name)
+
+        return run
+
+    shared = [Step(name=name, run=note(name), shares="compiler") for name in ("first", "second")]
+    run_steps([*shared, Step(name="beside", run=note("beside"))], paths, progress, workers=2)
+    assert not any({"first", "second"} <= names for names in seen)
 
 
 def test_a_failed_command_names_its_log_and_the_command_that_continues(paths: Paths, progress: Progress) -> None:

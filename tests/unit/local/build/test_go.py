@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from local.build import Program, go_step, go_toolchain
+from local.build import Program, go_steps, go_toolchain
 from local.errors import MachineError
 from local.paths import Paths
-from local.steps import fingerprint
+from local.steps import StepContext, fingerprint
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def test_sources_pins_and_flags_decide_whether_a_program_is_built_again(paths: P
     module = _module(tmp_path)
 
     def current(**changes: str) -> str:
-        return fingerprint(go_step(Program(name="x", module=module, **changes), paths).inputs)  # type: ignore[arg-type] # only str fields
+        *_, build = go_steps([Program(name="x", module=module, **changes)], paths)  # type: ignore[arg-type] # only str fields
+        return fingerprint(build.inputs)
 
     before = current()
     assert current() == before
@@ -67,6 +69,36 @@ def test_sources_pins_and_flags_decide_whether_a_program_is_built_again(paths: P
     assert current() != before
 
 
+def test_other_linker_flags_compile_nothing_again(paths: Paths, tmp_path: Path) -> None:
+    module = _module(tmp_path)
+    fingerprints = [
+        [fingerprint(step.inputs) for step in go_steps([Program(name="x", module=module, ldflags=flags)], paths)]
+        for flags in ("", "-X main.v=1")
+    ]
+    assert [before == after for before, after in zip(*fingerprints, strict=True)] == [True, True, False]
+
+
 def test_links_of_a_multi_call_binary_are_outputs_of_its_step(paths: Paths, tmp_path: Path) -> None:
-    step = go_step(Program(name="many", module=_module(tmp_path), links=["one", "two"]), paths)
-    assert [path.name for path in step.outputs] == ["many", "one", "two"]
+    *_, build = go_steps([Program(name="many", module=_module(tmp_path), links=["one", "two"])], paths)
+    assert [path.name for path in build.outputs] == ["many", "one", "two"]
+
+
+def test_programs_of_a_module_fetch_it_once_and_are_compiled_one_at_a_time(paths: Paths, tmp_path: Path) -> None:
+    module = _module(tmp_path)
+    steps = go_steps([Program(name=name, module=module) for name in ("one", "two")], paths)
+    assert [step.name for step in steps] == [
+        "go modules of module", "compile one", "build one", "compile two", "build two",
+    ]  # fmt: skip
+    assert [step.name for step in steps if step.shares == "go compiler"] == ["compile one", "compile two"]
+    assert steps[3].after == ["go modules of module"]
+
+
+def test_a_program_is_compiled_then_linked_and_leaves_no_scratch(paths: Paths, tmp_path: Path) -> None:
+    steps = go_steps([Program(name="x", module=_module(tmp_path), links=["y"])], paths)
+    for directory in (paths.bin, paths.step_logs):
+        directory.mkdir(parents=True)
+    for step in steps:
+        with (paths.step_logs / step.name).open("wb") as log:
+            step.run(StepContext(paths=paths, log=log))
+    assert subprocess.run([paths.bin / "y"], check=True).returncode == 0
+    assert list(paths.scratch.iterdir()) == []
