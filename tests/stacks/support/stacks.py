@@ -45,12 +45,12 @@ def environment(directory: Path, **overrides: str) -> dict[str, str]:
     return {"OMNIBASE_IMAGES_LOCK": str(lock), "OMNIBASE_VENDOR_DIR": str(vendor_directory()), **overrides}
 
 
-def record_stack(stack: str, *, preview: bool = False, **overrides: str) -> Recorder:
-    """Run the program of a stack against a Recorder."""
+def record_stack(stack: str, *, preview: bool = False, as_sdk: bool = False, **overrides: str) -> Recorder:
+    """Run the program of a stack against a Recorder; see `record`."""
     with tempfile.TemporaryDirectory() as directory:
         given = environment(Path(directory), **overrides)
         config = engine_config(stack)
-        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview)
+        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview, as_sdk=as_sdk)
 
 
 @functools.cache
