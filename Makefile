@@ -9,7 +9,7 @@ REPORTS := build/reports
 CLUSTER_PYTEST = env OMNIBASE_INSTANCE=test .venv/bin/pytest -n $(LANES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local
+.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{gsub(/\$$\$$/, "$$"); printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,7 +47,7 @@ status: venv ## what runs, versions, memory, addresses
 env: venv ## shell lines for `eval "$$(make -s env)"`: plain pulumi and kubectl then work by hand
 	@$(LOCAL) env --stack $(STACK)
 
-lint: venv ## ruff, mypy --strict, gofmt, go vet, shellcheck
+lint: venv ## ruff, mypy --strict, gofmt, go vet, shellcheck, actionlint
 	@$(LOCAL) lint
 
 format: venv ## rewrite Python and Go sources in their standard form
@@ -73,6 +73,9 @@ requirements: test ## docs/reference/requirements.md from the newest test result
 
 docs: venv ## the documentation site in build/site, every link checked
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
+
+bench-policy: venv ## CPU time and memory of the policy pack beside checkov, into docs/benchmarks.md
+	@$(PY) -m bench.policy --checkov
 
 bench-local: venv ## times and memory of this machine into docs/benchmarks.md
 	@$(PY) -m bench.local

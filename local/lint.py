@@ -1,4 +1,4 @@
-"""`make lint`: one definition of green for form, types and shell."""
+"""`make lint`: one definition of green for form, types, shell and workflows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def _go_checks(paths: Paths) -> list[_Check]:
         (f"go vet {module}", [go, "vet", f"-tags={gomodules.tags(module)}", "./..."], root / module)
         for module in gomodules.modules(root)
     ]
-    return [("gofmt", [go.parent / "gofmt", "-l", *_tracked(root, "*.go")], root), *vet]
+    return [
+        ("gofmt", [go.parent / "gofmt", "-l", *_tracked(root, "*.go")], root),
+        ("actionlint", [go, "tool", "actionlint", *_workflows(paths)], root / "requirements" / "actionlint"),
+        *vet,
+    ]
 
 
 def _clean(name: str, argv: Sequence[str | Path], cwd: Path, progress: Progress) -> bool:
@@ -83,6 +87,12 @@ def _python_trees(root: Path) -> list[str]:
         "tests",
     )  # fmt: skip
     return [name for name in trees if (root / name).exists()]
+
+
+def _workflows(paths: Paths) -> list[str | Path]:
+    """Arguments of actionlint: all workflows, and the shellcheck that their steps' commands are given to."""
+    files = _tracked(paths.root, ".github/workflows/*.yml")
+    return ["-shellcheck", paths.venv / "bin" / "shellcheck", *(paths.root / name for name in files)]
 
 
 def _shell_files(root: Path) -> list[str]:

@@ -32,7 +32,7 @@ def up(paths: Paths, stack_name: str, progress: Progress) -> None:
     """Deploy a stack; a second call changes nothing.
 
     Raises:
-        InputError: unknown stack, broken stack file, wrong passphrase; nothing was changed.
+        InputError: unknown stack, settings that cannot be used, wrong passphrase; nothing was changed.
         MachineError: this machine cannot run the node; nothing was changed.
         LocalError: a step or the engine failed; the next call continues.
     """
@@ -41,6 +41,7 @@ def up(paths: Paths, stack_name: str, progress: Progress) -> None:
     retry = f"make up STACK={stack_name}"
     if chosen.is_local:
         _check_machine(paths)
+    stack.check(paths.root, stack_name)
     with exclusive(paths, retry):
         if chosen.is_local:
             start_machine(paths, progress, retry=retry)
@@ -56,6 +57,7 @@ def preview(paths: Paths, stack_name: str, progress: Progress, *, as_json: bool 
     """Show what `up` would change; returns the engine's exit code. Needs no cluster, and the lock only to build."""
     stack.load(paths.root, stack_name)
     policy.waivers(policy.levels_file(paths, stack_name))
+    stack.check(paths.root, stack_name)
     with exclusive(paths, f"make preview STACK={stack_name}"):
         run_steps(engine_steps(paths), paths, progress, retry=f"make preview STACK={stack_name}")
         return _guarded(paths, stack_name, progress).preview(*(["--json"] if as_json else []))
@@ -81,7 +83,7 @@ def down(paths: Paths, stack_name: str, progress: Progress) -> None:
             if chosen.is_local:
                 start_machine(paths, progress, retry=retry)  # only a cluster that answers can give up its objects
             with progress.step("pulumi destroy", 60):
-                _succeed(project.destroy(), "pulumi destroy", retry)
+                _succeed(project.destroy(pods_beside=chosen.is_local), "pulumi destroy", retry)
         if chosen.is_local:
             _node(paths).stop(progress)
 

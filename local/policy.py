@@ -21,6 +21,7 @@ class Waiver:
     rule: str
     object: str
     owner: str
+    reason: str = ""
 
     def has_ended(self, today: datetime.date) -> bool:
         """Whether its last day is over: the violation counts again."""
@@ -55,7 +56,7 @@ def waivers(file: Path) -> list[Waiver]:
     if not isinstance(content, dict):
         raise InputError(f"{file.name} of the policy levels holds no object", hint='begin it with {"rule": ...}')
     return sorted(
-        Waiver(until=_text(given, "until"), rule=rule, object=_text(given, "object"), owner=_text(given, "owner"))
+        Waiver(rule=rule, **{key: _text(given, key) for key in ("until", "object", "owner", "reason")})
         for rule, settings in content.items()
         if isinstance(settings, dict)
         for given in settings.get("waivers") or []

@@ -1,12 +1,15 @@
 """The few things of a stack file that the local machine must know before the program runs: its name and its cluster.
 
-The whole file is validated by the program's own models; here only what decides whether a local node is needed.
+The whole file is validated by the settings' own models, see `check`; here only what decides whether a local node is
+needed.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +17,13 @@ from typing import Any
 
 import yaml
 
-from local.errors import InputError
+from local.errors import InputError, LocalError
 from local.paths import DEFAULT_INSTANCE, Paths
 
 _NAMESPACE = "omnibase-infra"
 _TARGETS = ("local", "existing")
+_SETTINGS = "omnibase_infra.config"
+_REFUSED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,26 @@ def load(root: Path, name: str) -> Stack:
         instance=str(cluster.get("instance", DEFAULT_INSTANCE)),
         network=str(cluster.get("network", "")),
     )
+
+
+def check(root: Path, name: str) -> None:
+    """Let the settings of a stack check themselves, as strictly as the program will, in a process of their own.
+
+    This machine knows nothing of what they mean, and must not begin what the program would refuse at its end.
+
+    Raises:
+        InputError: they cannot be used; the message lists all problems.
+        LocalError: they could not be checked.
+    """
+    command = [sys.executable, "-m", _SETTINGS, name]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode == _REFUSED:
+        hint = f"nothing was changed; mend Pulumi.{name}.yaml, or unset the variables that are named"
+        raise InputError(done.stderr.strip(), hint=hint)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        hint = f"nothing was changed; run `python -m {_SETTINGS} {name}` by hand"
+        raise LocalError(f"the settings of stack {name!r} could not be checked: {last}", hint=hint)
 
 
 def paths_of(root: Path, name: str, env: Mapping[str, str] = os.environ) -> Paths:

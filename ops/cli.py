@@ -33,6 +33,8 @@ rollback = typer.Typer(
 app.add_typer(rollback, name="rollback")
 messages = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 app.add_typer(messages, name="messages")
+policy = typer.Typer(help="The security rules, over what others made as well.", no_args_is_help=True)
+app.add_typer(policy, name="policy")
 
 _FILE_COLUMNS = 140
 
@@ -416,6 +418,61 @@ def rollback_image(
         now=now, unchecked=unchecked,
     )  # fmt: skip
     raise typer.Exit(run(stack, asked, _console()))
+
+
+@policy.command("check")
+def policy_check(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Kubernetes YAML or JSON, `pulumi stack export`, `pulumi preview --json`; directories; -."),
+    ],
+    tier: Annotated[str, typer.Option(help="dev, test, staging or prod: what a violation does.")] = "prod",
+    *,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="Settings of the rules, or levels and waivers as in policies/environments; YAML or JSON."),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="They are a part of a stack: ask no rule that looks at all objects together.")
+    ] = False,
+    form: Annotated[
+        Literal["text", "json", "sarif", "junit", "markdown"], typer.Option("--format", help="How it is reported.")
+    ] = "text",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report into this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge manifests and stacks by the rules of the policy pack, without engine and cluster.
+
+    Says of each finding where it is, why it matters and what to do; a value only where it can be no secret. Ends with
+    1 if the engine would stop, 2 if something cannot be read.
+    """
+    from ops.policy.command import check  # noqa: PLC0415
+
+    chosen = "json" if as_json else form
+    code = check(
+        files, tier=tier, parameters=parameters, whole=not part, form=chosen, output=output, console=_console()
+    )
+    raise typer.Exit(code)
+
+
+@policy.command("list")
+def policy_list(
+    tier: Annotated[str, typer.Option(help="dev, test, staging or prod.")] = "prod", as_json: JsonOption = False
+) -> None:
+    """List every rule with its severity, and what its violation does in an environment."""
+    from ops.policy.command import list_rules  # noqa: PLC0415
+
+    raise typer.Exit(list_rules(tier, as_json=as_json, console=_console()))
+
+
+@policy.command("explain")
+def policy_explain(
+    rule: Annotated[str, typer.Argument(help="Id of a rule, for example no-privileged.")], as_json: JsonOption = False
+) -> None:
+    """Say why a rule exists, what to do about it, and what it stops and lets through."""
+    from ops.policy.command import explain  # noqa: PLC0415
+
+    raise typer.Exit(explain(rule, as_json=as_json, console=_console()))
 
 
 def main() -> None:

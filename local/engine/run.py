@@ -19,6 +19,7 @@ from local.engine.process import Finished, stream, to_stdout
 from local.engine.stackfile import asks_for_existing_cluster, engine_project, engine_stack_file
 from local.errors import InputError, LocalError, LockedError
 from local.paths import Paths
+from local.plugins.kubernetes.overrides import PODS_END_BESIDE
 from local.stack import read_mapping
 from local.steps import write_atomically
 
@@ -85,8 +86,13 @@ class Engine:
         self.recover()
         return self._update("refresh", *arguments)
 
-    def destroy(self, *arguments: str) -> int:
+    def destroy(self, *arguments: str, pods_beside: bool = False) -> int:
         """Delete everything of the stack; the stack itself, empty, stays. Returns as `up` does.
+
+        Args:
+            arguments: more words for `pulumi destroy`.
+            pods_beside: workloads do not wait for their pods, only their namespaces do. The engine deletes layer by
+                layer, and would wait in each for pods that take leave of their callers.
 
         The state is written once, at the end, also after an error or Ctrl-C: written after each deletion, as the engine
         does, it takes most of the time. After a kill it names objects that are gone, and to delete those again is
@@ -95,7 +101,8 @@ class Engine:
         if not self.exists():
             return 0
         self.recover()
-        return self._update("destroy", *arguments, PULUMI_SKIP_CHECKPOINTS="true")
+        variables = {PODS_END_BESIDE: "true"} if pods_beside else {}
+        return self._update("destroy", *arguments, PULUMI_SKIP_CHECKPOINTS="true", **variables)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secret ones in plain text; empty before the first `up`."""

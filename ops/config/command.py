@@ -16,8 +16,9 @@ from local.stack import file_of, known
 from ops.config.change import checked, save, set_secret, set_value
 from ops.config.digest import rows
 from ops.config.promote import promoted, promotion
-from ops.config.render import Format, print_rows, print_settings
+from ops.config.render import Format, print_settings
 from ops.config.settings import Setting, differences, section_of, settings_of
+from ops.rows import print_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

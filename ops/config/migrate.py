@@ -21,7 +21,7 @@ from local.errors import InputError
 from local.stack import read_mapping
 from local.steps import write_atomically
 from ops.config.foreign import Note, Translation
-from ops.config.render import print_rows
+from ops.rows import print_rows
 
 _BUNDLE = {"inject_env": "env", "inject_required_env": "requires"}
 

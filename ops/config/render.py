@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ops.config.settings import Setting
+from ops.rows import print_rows
 
 
 class Format(StrEnum):
@@ -32,18 +31,6 @@ def print_settings(found: Mapping[str, Setting], form: Format, *, with_origin: b
     else:
         rows = [(each.path, text(each), *([each.origin] if with_origin else [])) for each in found.values()]
         print_rows(("setting", "value", *(["origin"] if with_origin else [])), rows, console)
-
-
-def print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], console: Console) -> None:
-    """A table in a terminal; elsewhere one line a row, cells parted by tabs, for `grep` and `cut`."""
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(" ".join(cell.split()) for cell in row), file=console.file)
-        return
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
 
 
 def text(setting: Setting | None) -> str:

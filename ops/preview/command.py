@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -57,4 +58,7 @@ def collect(root: Path, stack: str, base: str) -> Report:
 
 def _waiver(given: policy.Waiver) -> dict[str, str]:
     """A waiver of the policy pack in the form of the program's own."""
-    return {"setting": given.rule, "until": given.until, "owner": given.owner, "reason": given.object}
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    ended = {"ended": "the rule counts again"} if given.has_ended(today) else {}
+    told = {"until": given.until, "owner": given.owner, "reason": given.reason}
+    return {"setting": given.rule, "object": given.object, **told, **ended}

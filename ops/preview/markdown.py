@@ -1,16 +1,16 @@
-"""A report as Markdown for a pull request. A forge cuts long comments, so long lists end in a count."""
+"""A report as Markdown for a pull request."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
+from ops.markdown import MOST_LINES, plural, table
 from ops.preview.events import Resource
 from ops.preview.report import CHANGES, Report
 
-_MOST_LINES = 60
 _MOST_PATHS = 6
-_LONGEST = 300
+_WAIVER = ("setting", "object", "until", "owner", "reason")
 
 
 def render(report: Report) -> str:
@@ -38,7 +38,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"{counts or 'No changes'}; {report.unchanged} unchanged."
     mandatory = sum(1 for finding in report.findings if finding.level == "mandatory")
     if mandatory:
-        yield f"**{_plural(mandatory, 'mandatory policy finding')}: this does not go up.**"
+        yield f"**{plural(mandatory, 'mandatory policy finding')}: this does not go up.**"
     elif report.code:
         yield f"**The preview failed (exit code {report.code}).**"
     yield ""
@@ -49,7 +49,7 @@ def _errors(report: Report) -> Iterator[str]:
         yield "### Errors"
         yield ""
         yield "```"
-        for error in report.errors[:_MOST_LINES]:
+        for error in report.errors[:MOST_LINES]:
             yield error.replace("```", "'''")
         yield "```"
         yield ""
@@ -60,7 +60,7 @@ def _risks(report: Report) -> Iterator[str]:
         return
     yield "### Look at these"
     yield ""
-    yield from _table(
+    yield from table(
         ("mark", "resource", "why"),
         [(f"**{risk.mark}**", _resource(risk.resource), risk.reason) for risk in report.risks],
     )
@@ -72,14 +72,14 @@ def _components(report: Report) -> Iterator[str]:
     yield "### Changes by component"
     yield ""
     rows = [(f"`{group.name}`", *(str(group.count(op) or "") for op in CHANGES)) for group in report.groups]
-    yield from _table(("component", *CHANGES), rows)
+    yield from table(("component", *CHANGES), rows)
     for group in report.groups:
-        yield f"<details><summary>{group.name}: {_plural(len(group.changes), 'change')}</summary>"
+        yield f"<details><summary>{group.name}: {plural(len(group.changes), 'change')}</summary>"
         yield ""
-        for resource in group.changes[:_MOST_LINES]:
+        for resource in group.changes[:MOST_LINES]:
             yield f"- {resource.op} {_resource(resource)}{_paths(resource)}"
-        if len(group.changes) > _MOST_LINES:
-            yield f"- ... and {len(group.changes) - _MOST_LINES} more"
+        if len(group.changes) > MOST_LINES:
+            yield f"- ... and {len(group.changes) - MOST_LINES} more"
         yield ""
         yield "</details>"
         yield ""
@@ -90,7 +90,7 @@ def _policies(report: Report) -> Iterator[str]:
         return
     yield "### Policy findings"
     yield ""
-    yield from _table(
+    yield from table(
         ("level", "rule", "resource", "finding"),
         [
             (finding.level, f"`{finding.rule}`", f"`{finding.urn.rpartition('::')[2]}`", finding.message)
@@ -103,15 +103,17 @@ def _settings(report: Report) -> Iterator[str]:
     if report.overrides:
         yield "### Settings overridden by variables"
         yield ""
-        yield from _table(("setting", "by"), [(f"`{key}`", f"`{_text(who)}`") for key, who in report.overrides.items()])
+        yield from table(("setting", "by"), [(f"`{key}`", f"`{_text(who)}`") for key, who in report.overrides.items()])
     if report.waivers:
-        yield "### Waivers in force"
+        yield "### Waivers"
         yield ""
-        yield from _table(("setting", "until", "owner", "reason"), [_waiver(waiver) for waiver in report.waivers])
+        yield from table(_WAIVER, [_waiver(waiver) for waiver in report.waivers])
 
 
 def _waiver(waiver: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(_text(waiver.get(key, "")) for key in ("setting", "until", "owner", "reason"))
+    until = f"**ended {waiver['until']}, {waiver['ended']}**" if "ended" in waiver else _text(waiver.get("until", ""))
+    told = {**waiver, "until": until}
+    return tuple(_text(told.get(key, "")) for key in _WAIVER)
 
 
 def _resource(resource: Resource) -> str:
@@ -127,24 +129,5 @@ def _paths(resource: Resource) -> str:
     return f": {shown}{f' and {more} more' if more > 0 else ''}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('-' * len(head))}|"
-    for row in rows[:_MOST_LINES]:
-        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
-    if len(rows) > _MOST_LINES:
-        yield f"| ... and {len(rows) - _MOST_LINES} more |{' |' * (len(head) - 1)}"
-    yield ""
-
-
-def _cell(text: str) -> str:
-    line = " ".join(text.split()).replace("|", "\\|")
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
-
-
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -12,7 +12,7 @@ _WATCHDOG = "Watchdog"
 _ORDER = {"critical": 0, "warning": 1}
 _ABOUT = (
     "topic", "service", "database", "certificate", "mountpoint", "deployment", "statefulset", "daemonset", "job_name",
-    "persistentvolumeclaim", "job", "pod",
+    "persistentvolumeclaim", "networkpolicy", "job", "pod", "namespace",
 )  # fmt: skip
 """Labels that say what an alert is about, the most telling first."""
 

@@ -71,6 +71,26 @@ def everywhere(pod: Pod) -> list[View]:
     return [pod.security, *(container["securityContext"] for container in pod.containers)]
 
 
+def any_of(view: View, bad: Good, message: str) -> Iterator[Problem]:
+    """A list none of whose texts may be bad; a problem at the first one, or an unknown one at an unknown entry."""
+    entries = view.items()
+    first = next((entry for entry in entries if not entry.is_unknown and bad(entry.value)), None)
+    if first is not None:
+        yield violated(first, message)
+    elif any(entry.is_unknown for entry in entries):
+        yield undecided(view, message)
+
+
 def is_number(value: object) -> bool:
     """A number, and not a bool; the engine sends whole numbers as floats."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def at_least(bound: float) -> Good:
+    """Good is a number that is not below a bound."""
+    return lambda value: is_number(value) and float(str(value)) >= bound
+
+
+def at_most(bound: float) -> Good:
+    """Good is a number that is not above a bound."""
+    return lambda value: is_number(value) and float(str(value)) <= bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from omnibase_policies import rules  # noqa: F401 - registers the rules
@@ -19,16 +20,21 @@ from omnibase_policies.model import (
     Tier,
 )
 from omnibase_policies.objects import Object, objects_in
-from omnibase_policies.parameters import ParameterError, Parameters, parse
+from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
+from omnibase_policies.resources import is_judged
+from omnibase_policies.waivers import annotated_waiver
 
 
-def evaluate(objects: Sequence[object], *, tier: str, parameters: Mapping[str, object] | None = None) -> list[Finding]:
+def evaluate(
+    objects: Sequence[object], *, tier: str, parameters: Mapping[str, object] | None = None, together: bool = True
+) -> list[Finding]:
     """Judge plain Kubernetes manifests as parsed from YAML.
 
     Args:
         objects: the manifests; Lists are taken apart. What is no mapping is a finding of `readable-pod`.
         tier: dev, test, staging or prod; decides the levels.
         parameters: see `omnibase_policies.parameters.parse`; default the rules' own settings.
+        together: judge them also as one whole, so that what is named must be among them; False for a part of a stack.
 
     Returns:
         What was found, sorted and without repetitions. A finding of state `unknown` is a value that is not known yet.
@@ -36,13 +42,10 @@ def evaluate(objects: Sequence[object], *, tier: str, parameters: Mapping[str, o
     Raises:
         ParameterError: an unknown tier or parameter; nothing was judged.
     """
-    if tier not in tuple(Tier):
-        raise ParameterError(f"tier={tier!r} is unknown; allowed are {', '.join(Tier)}")
-    settings = parse(parameters)
-    found: set[Finding] = set()
+    whole = _Whole(_tier(tier), parse(parameters))
     for index, manifest in enumerate(objects):
-        found.update(judge(manifest, settings, Tier(tier), index=index))
-    return sorted(found)
+        whole.add(manifest, index=index)
+    return whole.findings(together=together)
 
 
 def evaluate_stack(
@@ -52,24 +55,68 @@ def evaluate_stack(
 
     Args, returns, raises: as `evaluate`. What is no mapping is left to it.
     """
-    if tier not in tuple(Tier):
-        raise ParameterError(f"tier={tier!r} is unknown; allowed are {', '.join(Tier)}")
-    settings = parse(parameters)
-    indexed: list[Object] = []
-    places: dict[int, int] = {}
-    for index, manifest in enumerate(objects):
-        if not isinstance(manifest, Mapping):
-            continue
-        for found in _guarded_objects(manifest, ""):
+    found = evaluate(objects, tier=tier, parameters=parameters)
+    return [each for each in found if each.rule in STACK_RULES]
+
+
+def check_registrations(
+    resources: Sequence[Mapping[str, object]],
+    *,
+    tier: str,
+    parameters: Mapping[str, object] | None = None,
+    together: bool = True,
+) -> list[Finding]:
+    """Judge resources of a Pulumi program: a recorder's registrations, or the resources of an exported stack.
+
+    Args:
+        resources: mappings with `type`, the resource's type token, and its inputs as `inputs`, `properties` or
+            `props`. Resources of providers that no rule knows are passed over.
+        tier, parameters, together: as for `evaluate`.
+
+    Returns:
+        As `evaluate`; `object_index` is that of the resource.
+
+    Raises:
+        ParameterError: as `evaluate`.
+    """
+    whole = _Whole(_tier(tier), parse(parameters))
+    for index, resource in enumerate(resources):
+        token = str(resource.get("type", ""))
+        if is_judged(token):
+            inputs = (resource[name] for name in ("inputs", "properties", "props") if name in resource)
+            whole.add(next(inputs, {}), token=token, index=index)
+    return whole.findings(together=together)
+
+
+class _Whole:
+    """Objects that are judged one by one, and then together."""
+
+    def __init__(self, tier: Tier, parameters: Parameters) -> None:
+        self._tier, self._parameters = tier, parameters
+        self._found: set[Finding] = set()
+        self._objects: list[Object] = []
+        self._places: dict[int, int] = {}
+
+    def add(self, manifest: object, *, index: int, token: str = "") -> None:
+        """Judge one manifest, and remember its objects."""
+        for found in _guarded_objects(manifest, token):
+            self._found.update(_judged(found, self._parameters, self._tier, index))
             if isinstance(found, Object):
-                indexed.append(found)
-                places[id(found)] = index
-    findings = {
-        _finding(rule, problem, Tier(tier), places[id(found)])
-        for rule in STACK_RULES.values()
-        for found, problem in run_stack(rule, indexed, settings)
-    }
-    return sorted(findings)
+                self._objects.append(found)
+                self._places[id(found)] = index
+
+    def findings(self, *, together: bool) -> list[Finding]:
+        """What was found, sorted."""
+        for rule in STACK_RULES.values() if together else ():
+            for found, problem in run_stack(rule, self._objects, self._parameters):
+                self._found.add(_finding(rule, problem, self._tier, self._places[id(found)]))
+        return sorted(self._found)
+
+
+def _tier(name: str) -> Tier:
+    if name not in tuple(Tier):
+        raise ParameterError(f"tier={name!r} is unknown; allowed are {', '.join(Tier)}")
+    return Tier(name)
 
 
 def run_stack(rule: StackRule, objects: Sequence[Object], parameters: Parameters) -> list[tuple[Object, Problem]]:
@@ -89,16 +136,34 @@ def judge(
     Args:
         token: type token of a Pulumi resource, for example `kubernetes:apps/v1:Deployment`.
     """
-    if not isinstance(manifest, Mapping):
-        yield _finding(RULES["readable-pod"], Problem("", "must be a mapping"), tier, index)
-        return
     for found in _guarded_objects(manifest, token):
-        if isinstance(found, Problem):
-            yield _finding(RULES["readable-pod"], found, tier, index)
-            continue
-        for rule in RULES.values():
-            for problem in run(rule, found, parameters):
-                yield _finding(rule, problem, tier, index)
+        yield from _judged(found, parameters, tier, index)
+
+
+def _judged(found: Object | Problem, parameters: Parameters, tier: Tier, index: int) -> Iterator[Finding]:
+    """What the rules over one object say of it, or that it cannot be read."""
+    if isinstance(found, Problem):
+        yield _finding(RULES["readable-pod"], found, tier, index)
+        return
+    for name in _applicable(found.kind, found.is_resource, bool(found.pods)):
+        rule = RULES[name]
+        for problem in run(rule, found, parameters):
+            yield _finding(rule, problem, tier, index)
+
+
+@functools.cache
+def _applicable(kind: str, is_resource: bool, has_pods: bool) -> tuple[str, ...]:
+    """Ids of the rules that can say something about an object of a kind."""
+    return tuple(
+        name
+        for name, rule in RULES.items()
+        if (rule.check_resource is not None if is_resource else _asks(rule, kind, has_pods))
+    )
+
+
+def _asks(rule: Rule, kind: str, has_pods: bool) -> bool:
+    of_object = rule.check_object is not None and (not rule.kinds or kind in rule.kinds)
+    return of_object or (rule.check_pod is not None and has_pods)
 
 
 def run(rule: Rule, found: Object, parameters: Parameters) -> list[Problem]:
@@ -117,19 +182,26 @@ def _defect(error: Exception) -> Problem:
 
 
 def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
-    if found.of_docker:
-        yield from rule.check_docker(found, parameters) if rule.check_docker is not None else ()
+    if found.is_resource:
+        yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
         return
-    if rule.check_object is not None:
+    if rule.check_object is not None and (not rule.kinds or found.kind in rule.kinds):
         yield from rule.check_object(found, parameters)
     if rule.check_pod is not None:
         for pod in found.pods:
-            yield from rule.check_pod(pod, parameters)
+            judged = pod.without(parameters.exempt_images) if parameters.exempt_images else pod
+            yield from rule.check_pod(judged, parameters)
+
+
+def waiver_for(rule: RuleText, found: Object, parameters: Parameters) -> Waiver | None:
+    """The waiver of a rule for an object, of the parameters or of its own annotation, also one that has ended."""
+    given = (each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity)
+    return next(given, None) or annotated_waiver(rule.id, found)
 
 
 def _unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters: Parameters) -> list[Problem]:
-    waiver = next((each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity), None)
-    if waiver is None or not problems:
+    waiver = waiver_for(rule, found, parameters) if problems else None
+    if waiver is None:
         return problems
     today = parameters.today or datetime.datetime.now(tz=datetime.UTC).date()
     if waiver.until >= today:
@@ -138,7 +210,9 @@ def _unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters
     return [Problem(each.path, each.message + note, each.state, each.because_absent) for each in problems]
 
 
-def _guarded_objects(manifest: Mapping[object, object], token: str) -> Iterable[Object | Problem]:
+def _guarded_objects(manifest: object, token: str) -> Iterable[Object | Problem]:
+    if not isinstance(manifest, Mapping):
+        return [Problem("", "must be a mapping")]
     try:
         return list(objects_in(manifest, token=token))
     except RecursionError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
@@ -90,6 +90,8 @@ class RuleText:
     severity: Severity
     level: Level = Level.MANDATORY
     """In test, staging and prod; in dev every rule is advisory."""
+    only_in_prod: bool = False
+    """True if it is mandatory in prod only: it asks for what the smaller environments do without."""
     frameworks: tuple[str, ...] = ()
     """Where others ask for the same, as `benchmark number` or `tool rule`."""
     rationale: str
@@ -97,7 +99,8 @@ class RuleText:
 
     def level_in(self, tier: Tier) -> Level:
         """What a violation does in an environment."""
-        return Level.ADVISORY if tier is Tier.DEV else self.level
+        advised = tier is Tier.DEV or (self.only_in_prod and tier is not Tier.PROD)
+        return Level.ADVISORY if advised else self.level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +109,11 @@ class Rule(RuleText):
 
     bad: Example
     good: Example
+    kinds: frozenset[str] = frozenset()
+    """Kinds that `check_object` judges; none means every kind."""
     check_pod: PodCheck | None = None
     check_object: ObjectCheck | None = None
-    check_docker: ObjectCheck | None = None
+    check_resource: ObjectCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +142,7 @@ class _Told(TypedDict):
 
     severity: Severity
     level: NotRequired[Level]
+    only_in_prod: NotRequired[bool]
     frameworks: NotRequired[tuple[str, ...]]
     rationale: str
     remedy: str
@@ -154,14 +160,21 @@ def pod_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[PodCheck]
     return _registering(RULES, lambda check: Rule(id=id, title=title, check_pod=check, **told))
 
 
-def object_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
-    """Register a function that judges whole objects; an example's key `kind` says which kind it changes."""
-    return _registering(RULES, lambda check: Rule(id=id, title=title, check_object=check, **told))
+def object_rule(
+    id: str, title: str, *, kinds: Iterable[str] = (), **told: Unpack[_Shown]
+) -> Callable[[ObjectCheck], ObjectCheck]:
+    """Register a function that judges whole objects of some kinds, or of all.
+
+    An example's key `kind` says which kind it changes.
+    """
+    return _registering(
+        RULES, lambda check: Rule(id=id, title=title, check_object=check, kinds=frozenset(kinds), **told)
+    )
 
 
-def docker_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
-    """Register a function that judges the objects of a Docker host: kinds DockerContainer and DockerProvider."""
-    return _registering(RULES, lambda check: Rule(id=id, title=title, check_docker=check, **told))
+def resource_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
+    """Register a function that judges what is no Kubernetes object; `resources.py` lists the kinds."""
+    return _registering(RULES, lambda check: Rule(id=id, title=title, check_resource=check, **told))
 
 
 def stack_rule(id: str, title: str, **told: Unpack[_Told]) -> Callable[[StackCheck], StackCheck]:

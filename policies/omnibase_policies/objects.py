@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from omnibase_policies.images import exempt
+from omnibase_policies.resources import KINDS_OF_RESOURCES, RESOURCE_KINDS
 from omnibase_policies.values import View
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -22,12 +24,8 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
 }
 _ELSEWHERE = (("spec", "template"), ("spec", "podTemplate"), ("spec", "jobTemplate", "spec", "template"), ())
 """Where custom resources keep pod templates."""
-DOCKER_KINDS: Mapping[str, str] = {
-    "docker:index/container:Container": "DockerContainer",
-    "pulumi:providers:docker": "DockerProvider",
-}
-"""Resource types of a Docker host that rules judge, and the kinds by which the rules know them."""
-
+_RESOURCE_NAMES = ("name", "identifier", "clusterIdentifier", "clusterName", "bucket")
+"""Where resources that are no Kubernetes objects have their name, the first that is there."""
 _PARTIAL_KINDS = frozenset(
     {
         "Pooler", "Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler", "OpenTelemetryCollector", "VLSingle",
@@ -49,6 +47,25 @@ class Pod:
     security: View
     containers: list[View]
     """Of all three lists; one unknown container for each list that is unknown."""
+    running: list[View]
+    """Those that run as long as the pod does."""
+    planned: list[View]
+    """Those that the pod is made with: all but the ephemeral ones, which have no resources, ports and probes."""
+
+    def without(self, images: Iterable[str]) -> Pod:
+        """The same pod without the containers of some images."""
+        lists = ((view for view in each if not exempt(view["image"].text(), images)) for each in self._lists)
+        containers, running, planned = map(list, lists)
+        return replace(self, containers=containers, running=running, planned=planned)
+
+    @property
+    def _lists(self) -> tuple[list[View], list[View], list[View]]:
+        return self.containers, self.running, self.planned
+
+    @property
+    def labels(self) -> View:
+        """The pod's labels."""
+        return self.template.at("metadata", "labels")
 
     @property
     def annotations(self) -> View:
@@ -76,16 +93,39 @@ class Object:
         return self.view["metadata"]
 
     @property
-    def of_docker(self) -> bool:
-        """Whether it is of a Docker host and not of a cluster."""
-        return self.kind in DOCKER_KINDS.values()
+    def space(self) -> str:
+        """Its namespace; `default` if it says none, as for the API server, and empty if it is not known yet."""
+        space = self.metadata["namespace"]
+        return "" if space.is_unknown else space.text() or "default"
+
+    @property
+    def name(self) -> str:
+        """Its name, empty if it is not known yet."""
+        return self.metadata["name"].text()
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core group and where no apiVersion is said."""
+        return self.view["apiVersion"].text().rpartition("/")[0]
+
+    @property
+    def is_resource(self) -> bool:
+        """Whether it is of a Docker host, a database or a cloud, and not of a cluster."""
+        return self.kind in KINDS_OF_RESOURCES
 
     @property
     def identity(self) -> str:
         """`Kind/namespace/name`, or `Kind/name`; what waivers name."""
-        name = self.view["name"] if self.of_docker else self.metadata["name"]
-        parts = (self.kind, self.metadata["namespace"].text(), name.text())
+        names = (
+            [self.view[key].text() for key in _RESOURCE_NAMES] if self.is_resource else [self.metadata["name"].text()]
+        )
+        parts = (self.kind, self.metadata["namespace"].text(), next(filter(None, names), ""))
         return "/".join(part for part in parts if part)
+
+
+MOST_OBJECTS = 100_000
+"""Of one manifest. A few lines of YAML with aliases can say a List of more objects than there is memory."""
+_DEEPEST = 100
 
 
 def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
@@ -96,24 +136,35 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
         token: type token of a Pulumi resource, which may leave out apiVersion and kind.
 
     Raises:
-        RecursionError: lists in lists in lists, some hundred times.
+        RecursionError: more than a hundred lists in each other, or more than MOST_OBJECTS objects and lists.
     """
-    yield from _objects(View(manifest), token)
+    waiting = [(View(manifest), token, 0)]
+    for _ in range(MOST_OBJECTS):
+        if not waiting:
+            return
+        view, said, depth = waiting.pop()
+        found = _object(view, said)
+        if isinstance(found, Object):
+            yield found
+        elif depth == _DEEPEST:
+            raise RecursionError
+        else:
+            waiting.extend((item, "", depth + 1) for item in reversed(found))
+    if waiting:
+        raise RecursionError
 
 
-def _objects(view: View, token: str) -> Iterator[Object]:
-    kind = DOCKER_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
-    if kind in DOCKER_KINDS.values():
-        yield Object(view, kind, partial=False, pods=[])
-        return
+def _object(view: View, token: str) -> Object | list[View]:
+    """The object, or the items of a List."""
+    kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
+    if kind in KINDS_OF_RESOURCES:
+        return Object(view, kind, partial=False, pods=[])
     patch = token.endswith("Patch")
     kind = kind.removesuffix("Patch") if patch else kind
     if kind.endswith("List") and not view["items"].is_absent:
-        for item in view["items"].items():
-            yield from _objects(item, "")
-        return
+        return view["items"].items()
     partial = patch or kind in _PARTIAL_KINDS
-    yield Object(view, kind, partial, list(_pods(view, kind, partial)))
+    return Object(view, kind, partial, list(_pods(view, kind, partial)))
 
 
 def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:
@@ -129,5 +180,6 @@ def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:
 
 def _pod(template: View, kind: str, partial: bool) -> Pod:
     spec = template["spec"]
-    containers = [container for name in CONTAINER_LISTS for container in spec[name].items()]
-    return Pod(template, kind, partial, spec, spec["securityContext"], containers)
+    first, running, later = (spec[name].items() for name in CONTAINER_LISTS)
+    containers = [*first, *running, *later]
+    return Pod(template, kind, partial, spec, spec["securityContext"], containers, running, [*first, *running])

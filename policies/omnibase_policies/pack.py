@@ -14,8 +14,9 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import DOCKER_KINDS, Object, objects_in
+from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
+from omnibase_policies.resources import is_judged
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
@@ -24,11 +25,9 @@ _PREFIX = "kubernetes:"
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
-        "kubernetes:core/v1:ConfigMap",
-        "kubernetes:core/v1:Secret",
     }
 )
-"""Large or secret, and nothing but their metadata matters: the rest is not even read."""
+"""Large, and nothing but their metadata matters: the rest is not even read."""
 _WAIVERS: dict[str, Any] = {
     "waivers": {
         "type": "array",
@@ -87,7 +86,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def Analyze(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules say about one resource."""
         response = analyzer_pb2.AnalyzeResponse()
-        if not _is_judged(request.type):
+        if not is_judged(request.type):
             return response
         manifest = _manifest(request.type, request.properties)
         found = list(objects_in(manifest, token=request.type))
@@ -197,7 +196,7 @@ def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
 def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
     def validate(args: pulumi_policy.ResourceValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        if not _is_judged(args.resource_type):
+        if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
         found = objects_in(_bare(args.props), token=args.resource_type)
@@ -227,12 +226,8 @@ _LEVELS = {
 }
 
 
-def _is_judged(token: str) -> bool:
-    return token.startswith(_PREFIX) or token in DOCKER_KINDS
-
-
 def _manifest(token: str, properties: struct_pb2.Struct) -> dict[str, Any]:
-    wanted = ("metadata", "kind") if token in _METADATA_ONLY else properties.fields
+    wanted = ("apiVersion", "kind", "metadata") if token in _METADATA_ONLY else properties.fields
     return {key: json_format.MessageToDict(properties.fields[key]) for key in wanted if key in properties.fields}
 
 

@@ -22,6 +22,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 _SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key that marks special values on the engine's wire
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+_MOST_WRAPPINGS = 8
 _UNKNOWN_TEXTS = frozenset(
     {
         "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -36,16 +37,26 @@ _UNKNOWN_TEXTS = frozenset(
 )
 
 
+_PLAIN = frozenset({type(None), bool, int, float, list})
+"""Types of values that the engine does not wrap."""
+
+
 def resolve(value: object) -> object:
     """A value without the engine's wrapping: secrets bare, unknown ones UNKNOWN, `null` None."""
-    while isinstance(value, Mapping) and _SIGNATURE in value:
+    if type(value) in _PLAIN:
+        return value
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(value, Mapping) or _SIGNATURE not in value:
+            break
         mark = value[_SIGNATURE]
         if mark == _SECRET:
-            value = value.get("value")
+            value = value.get("value", UNKNOWN)  # a state keeps it encrypted
         elif mark == _OUTPUT:
             value = value.get("value", UNKNOWN)
         else:
             return value
+    else:
+        return UNKNOWN  # a wrapping that holds itself
     return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_TEXTS else value
 
 
@@ -53,18 +64,38 @@ def resolve(value: object) -> object:
 class View:
     """One value and its path, for example `spec.containers[0].securityContext`."""
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_above", "_name", "value")
 
     def __init__(self, value: object, path: str = "") -> None:
         self.value = resolve(value)
-        self.path = path
+        self._above: View | None = None
+        self._name: str | int = path
+
+    def _below(self, value: object, name: str | int) -> View:
+        """A part of this value; its path is put together only when a rule has something to say of it."""
+        found = View.__new__(View)
+        found.value = value if type(value) in _PLAIN else resolve(value)
+        found._above, found._name = self, name
+        return found
+
+    @property
+    def path(self) -> str:
+        """Where the value is."""
+        if self._above is None:
+            return str(self._name)
+        above = self._above.path
+        if isinstance(self._name, int):
+            return f"{above}[{self._name if self._name >= 0 else '*'}]"
+        return f"{above}.{self._name}" if above else self._name
 
     def __getitem__(self, key: str) -> View:
         """The field of a mapping; absent where this is no mapping, unknown where this is unknown."""
-        path = f"{self.path}.{key}" if self.path else key
-        if self.value is UNKNOWN:
-            return View(UNKNOWN, path)
-        return View(self.value.get(key) if isinstance(self.value, Mapping) else None, path)
+        value = self.value
+        if type(value) is dict:
+            return self._below(value.get(key), key)
+        if value is UNKNOWN:
+            return self._below(UNKNOWN, key)
+        return self._below(value.get(key) if isinstance(value, Mapping) else None, key)
 
     def at(self, *keys: str) -> View:
         """`view["a"]["b"]` as `view.at("a", "b")`."""
@@ -76,16 +107,16 @@ class View:
     def items(self) -> list[View]:
         """The entries of a list; one unknown entry where the list is unknown, none where it is absent or no list."""
         if self.value is UNKNOWN:
-            return [View(UNKNOWN, f"{self.path}[*]")]
+            return [self._below(UNKNOWN, -1)]
         if not isinstance(self.value, list | tuple):
             return []
-        return [View(entry, f"{self.path}[{index}]") for index, entry in enumerate(self.value)]
+        return [self._below(entry, index) for index, entry in enumerate(self.value)]
 
     def fields(self) -> list[tuple[str, View]]:
         """The fields of a mapping by name; none where it is absent, unknown or no mapping."""
         if not isinstance(self.value, Mapping):
             return []
-        return [(str(key), View(value, f"{self.path}.{key}")) for key, value in self.value.items()]
+        return [(str(key), self._below(value, str(key))) for key, value in self.value.items()]
 
     @property
     def is_absent(self) -> bool:
@@ -100,3 +131,7 @@ class View:
     def text(self) -> str:
         """The value if it is a text, else an empty one."""
         return self.value if isinstance(self.value, str) else ""
+
+    def texts(self) -> list[str]:
+        """The texts of a list; what else is in it is left out."""
+        return [entry.value for entry in self.items() if isinstance(entry.value, str)]

@@ -100,7 +100,9 @@ class Database:
             async with asyncio.timeout(seconds), self._endpoints[endpoint].engine.connect() as connection:
                 await _select_one(connection)
         except (DBAPIError, PoolTimeout, psycopg.Error, OSError) as error:
+            self._metrics.database_connected.labels(endpoint).set(0)
             raise UnavailableError(f"database endpoint {endpoint}: {reason(error)}") from error
+        self._metrics.database_connected.labels(endpoint).set(1)
 
     def observe_pools(self) -> None:
         """Write the pools' present state into the metrics."""

@@ -40,6 +40,10 @@ class Metrics:
         self.pool_limit = Gauge(
             "database_pool_limit", "Most connections that the pool may open.", ["endpoint"], registry=self.registry
         )
+        self.database_connected = Gauge(
+            "database_connected", "1 while the database answers, as readiness last saw it.", ["endpoint"],
+            registry=self.registry,
+        )  # fmt: skip
         self.bus_connected = Gauge("messages_connected", "1 while the bus answers.", registry=self.registry)
         self.events_waiting = Gauge("events_waiting", "Events in memory, not yet published.", registry=self.registry)
         self.events_published = Counter(

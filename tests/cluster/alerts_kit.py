@@ -16,7 +16,7 @@ SPACE = f"{NAMESPACE}-monitoring"
 def prometheus(kubectl: Kubectl, path: str) -> Any:  # noqa: ANN401 -- a JSON value
     """Prometheus' answer to a path of its API; empty while it does not answer."""
     raw = f"/api/v1/namespaces/{SPACE}/pods/prometheus-main-0:9090/proxy/api/v1/{path}"
-    answer = kubectl("get", "--raw", raw, check=False)
+    answer = kubectl.raw(raw, check=False)
     return json.loads(answer).get("data", {}) if answer.startswith("{") else {}
 
 
@@ -26,13 +26,23 @@ def query(kubectl: Kubectl, expression: str) -> list[dict[str, Any]]:
     return found
 
 
+def alerts(kubectl: Kubectl, name: str, **labels: str) -> list[dict[str, Any]]:
+    """Alerts of a name that are pending or firing, each of whose labels begins as given."""
+    found = prometheus(kubectl, "alerts").get("alerts", [])
+    wanted = {"alertname": name, **labels}
+    return [each for each in found if all(each["labels"].get(key, "").startswith(wanted[key]) for key in wanted)]
+
+
 def alert_states(kubectl: Kubectl) -> dict[str, str]:
     """State by name of the alert; an alert that is not there is neither pending nor firing."""
     return {entry["labels"]["alertname"]: entry["state"] for entry in prometheus(kubectl, "alerts").get("alerts", [])}
 
 
-def noticed(kubectl: Kubectl, name: str, seconds: float = 90) -> float:
-    """Wait until an alert is pending or firing: its expression holds. Returns the seconds it took."""
+def noticed(kubectl: Kubectl, name: str, seconds: float = 90, **labels: str) -> float:
+    """Wait until an alert, about whom the labels say, is pending or firing: its expression holds. Returns the seconds
+    it took."""
     return wait_for(
-        lambda: name in alert_states(kubectl), seconds, lambda: f"{name} notices, but {alert_states(kubectl)}"
+        lambda: bool(alerts(kubectl, name, **labels)),
+        seconds,
+        lambda: f"{name} notices {labels or ''}, but {alert_states(kubectl)}",
     )

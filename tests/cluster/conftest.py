@@ -21,7 +21,7 @@ from local.stack import paths_of
 from local.steps import run_steps
 from tests.cluster import failure_report, lanes
 from tests.cluster.kubernetes_plugin_kit import cluster, control_plane, stack
-from tests.cluster.node_kit import Kubectl, kubectl_of, wait_for
+from tests.cluster.node_kit import Kubectl, wait_for
 from tests.cluster.platform_kit import STACK, Service, local, silent_engine
 from tests.cluster.postgres_kit import external_database
 
@@ -117,8 +117,8 @@ def image_references(node: Node, paths: Paths) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def kubectl(node: Node, paths: Paths) -> Kubectl:
-    """Run kubectl as administrator: `kubectl("get", "pods", stdin=..., check=False)` returns its output."""
-    return kubectl_of(paths)
+    """Kubectl as administrator of the lane's node."""
+    return Kubectl(paths)
 
 
 @pytest.fixture(scope="session")

@@ -91,10 +91,10 @@ def secret(kubectl: Kubectl, name: str, key: str) -> bytes:
 
 def metrics(kubectl: Kubectl, name: str, port: int = 8080) -> dict[str, float]:
     """Series of a workload's first pod, by name with labels."""
-    pods = json.loads(kubectl("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={name}", "-o", "json"))
-    staying = [item["metadata"] for item in pods["items"] if not item["metadata"].get("deletionTimestamp")]
+    pods = kubectl.items(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=f"app.kubernetes.io/name={name}")
+    staying = [item["metadata"] for item in pods if not item["metadata"].get("deletionTimestamp")]
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{staying[0]['name']}:{port}/proxy/metrics"
-    lines = [line for line in kubectl("get", "--raw", path).splitlines() if line and not line.startswith("#")]
+    lines = [line for line in kubectl.raw(path).splitlines() if line and not line.startswith("#")]
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 

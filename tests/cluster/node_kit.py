@@ -7,18 +7,24 @@ import random
 import re
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from local.node import control
 from local.paths import Paths
+from local.plugins.kubernetes import kubeconfig
+from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
 
-Kubectl = Callable[..., str]
 PATIENCE = 3  # two lanes share two cores, and another machine may be half as fast
 _API_SERVER_SECONDS = 60
+_UNAVAILABLE = 503
 _AWAY = re.compile(
     r"connection refused|was refused|connection reset|TLS handshake timeout|unexpected EOF|connection lost"
     r"|etcdserver: |currently unable to handle|ServiceUnavailable"
@@ -73,15 +79,23 @@ def free_port(address: str = "127.0.0.1") -> int:
     raise AssertionError(f"none of 100 ports of {address} is free")
 
 
-def kubectl_of(paths: Paths) -> Kubectl:
-    """Kubectl as the administrator of an instance; `check=False` returns both streams whatever the exit code is.
+class Kubectl:
+    """Kubectl as the administrator of an instance: `kubectl("get", "pods", ...)` returns what it printed.
 
-    Its `--timeout` gets PATIENCE times as long. What only reads is asked again while the API server starts anew.
+    `raw` and `items` ask the API server over a connection that stays open: what is asked again and again must not
+    start a program each time.
     """
 
-    def run(*arguments: str, stdin: str | None = None, check: bool = True, seconds: float = 120) -> str:
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def __call__(self, *arguments: str, stdin: str | None = None, check: bool = True, seconds: float = 120) -> str:
+        """Run it; `check=False` returns both streams whatever the exit code is.
+
+        Its `--timeout` gets PATIENCE times as long. What only reads is asked again while the API server starts anew.
+        """
         words = [_TIMEOUT.sub(lambda found: f"--timeout={int(found[1]) * PATIENCE}s", word) for word in arguments]
-        command = [str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}", *words]
+        command = [str(self._paths.bin / "kubectl"), f"--kubeconfig={self._paths.kubeconfig}", *words]
         deadline = time.monotonic() + _API_SERVER_SECONDS
         while True:
             done = subprocess.run(
@@ -94,7 +108,29 @@ def kubectl_of(paths: Paths) -> Kubectl:
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
         return done.stdout if check else done.stdout + done.stderr
 
-    return run
+    def raw(self, path: str, *, check: bool = True) -> str:
+        """The API server's answer to a path; empty for `check=False` where there is none."""
+        deadline = time.monotonic() + _API_SERVER_SECONDS
+        while True:
+            try:
+                return self._client.text(path)
+            except (ApiError, UnreachableError) as error:
+                if not check:
+                    return ""
+                away = isinstance(error, UnreachableError) or error.status == _UNAVAILABLE or _AWAY.search(str(error))
+                if not away or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """Objects of a list, for example `/api/v1/pods`; `labelSelector` and `fieldSelector` as the server has them."""
+        found: list[dict[str, Any]] = json.loads(self.raw(f"{path}?{urlencode(query)}"))["items"]
+        return found
+
+    @cached_property
+    def _client(self) -> Client:
+        chosen = kubeconfig.select(kubeconfig.load(str(self._paths.kubeconfig)))
+        return Client(chosen, threading.Event())
 
 
 def pod_identity(kubectl: Kubectl, namespace: str, name: str) -> str:
@@ -102,11 +138,22 @@ def pod_identity(kubectl: Kubectl, namespace: str, name: str) -> str:
     return kubectl("get", "pod", "-n", namespace, name, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
 
 
+@contextmanager
+def nothing_scheduled(kubectl: Kubectl) -> Iterator[None]:
+    """No node takes a new pod: what is lost stays lost as long as the block lasts."""
+    every = ("-l", "kubernetes.io/os=linux")
+    kubectl("cordon", *every)
+    try:
+        yield
+    finally:
+        kubectl("uncordon", *every)
+
+
 def unready(kubectl: Kubectl) -> list[str]:
     """Pods of all namespaces, as namespace/name, that do not run and serve, or are on their way out."""
     return [
         f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-        for item in json.loads(kubectl("get", "pods", "-A", "-o", "json"))["items"]
+        for item in kubectl.items("/api/v1/pods")
         if not _is_done(item) and not _serves(item)
     ]
 

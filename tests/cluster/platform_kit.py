@@ -24,7 +24,7 @@ from local.engine.locks import MARK
 from local.node.network import NetworkPlan
 from local.paths import Paths
 from tests.cluster.failure_report import remember
-from tests.cluster.node_kit import eventually
+from tests.cluster.node_kit import Kubectl, eventually
 
 STACK = os.environ.get("OMNIBASE_TEST_STACK", "test")
 """The stack that is deployed; another one, on an instance of its own, lets two people test at the same time."""
@@ -119,15 +119,16 @@ def kill_hard(pid: int) -> None:
     assert ended, f"process {pid} did not end"
 
 
-def silent_engine(paths: Paths) -> tuple[Engine, Callable[[], str]]:
-    """An engine on the stack, and a function that returns what it printed."""
+def silent_engine(paths: Paths, **variables: str) -> tuple[Engine, Callable[[], str]]:
+    """An engine on the stack, and a function that returns what it printed; variables override settings."""
     lines: list[str] = []
 
     def write(line: str) -> None:
         lines.append(line)
         remember(line)
 
-    return Engine(paths, STACK, write=write), lambda: "".join(lines)
+    env = {**os.environ, **variables}
+    return Engine(paths, STACK, write=write, env=env), lambda: "".join(lines)
 
 
 class Service:
@@ -182,6 +183,12 @@ class Service:
             if len(page) < size:
                 return found
             after = page[-1]["id"]
+
+
+def database_is_whole(kubectl: Kubectl) -> bool:
+    """Whether the database's operator finds nothing to do."""
+    (found,) = kubectl.items(f"/apis/postgresql.cnpg.io/v1/namespaces/{NAMESPACE}/clusters")
+    return bool(found["status"].get("phase") == "Cluster in healthy state")
 
 
 def _good(answer: tuple[int, Any]) -> tuple[int, Any] | None:

@@ -139,6 +139,10 @@ class DebianPostgres:
             cursor = connection.execute(statement)  # tests' own texts
             return cursor.fetchall() if cursor.description else []
 
+    def start_program(self, *command: str) -> subprocess.Popen[bytes]:
+        """Another program of its file system, as the server's user."""
+        return self._inside(*command)
+
     def _psql(self, statement: str) -> None:
         done = self._inside(f"{_PROGRAMS}/psql", "-h", "/run", "-p", str(self.port), "-U", "postgres", "-c", statement)
         text = done.communicate(timeout=120)[0].decode()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -131,6 +133,58 @@ def test_the_only_way_out_is_the_servers_address(shop: Example, server: DebianPo
     found = json.loads(kubectl("get", "networkpolicy", "-n", _SPACE, "-o", "json"))["items"]
     ways = [peer for policy in found for rule in policy["spec"].get("egress", []) for peer in rule["to"]]
     assert [peer["ipBlock"]["cidr"] for peer in ways if "ipBlock" in peer] == [f"{server.host}/32"]
+
+
+@pytest.fixture
+def says(shop: Example, node: Node, kubectl: Kubectl) -> Callable[[str], None]:
+    """Wait until the workload says of its database what is given; read on the node, as nobody else may reach it."""
+    where = (
+        "get",
+        "pods",
+        "-n",
+        _SPACE,
+        "-l",
+        "app.kubernetes.io/name=shop",
+        "-o",
+        "jsonpath={.items[0].status.podIP}",
+    )
+
+    def seen() -> str:
+        url = f"http://{kubectl(*where)}:8080/metrics"
+        text = node.run(
+            [sys.executable, "-c", f"import urllib.request as u; print(u.urlopen({url!r}).read().decode())"]
+        )
+        found = re.search(r'^database_connected\{endpoint="rw"\} (\S+)$', text.stdout, re.MULTILINE)
+        return found[1] if found else text.stderr
+
+    def wait(value: str) -> None:
+        wait_for(lambda: seen() == value, 40, lambda: f"database_connected is {value}, but {seen()}")
+
+    return wait
+
+
+# What the alert ServiceWithoutDatabase reads; there is no Prometheus beside this one workload.
+def test_a_workload_whose_server_is_down_says_so_and_goes_on_with_it(
+    says: Callable[[str], None], server: DebianPostgres
+) -> None:
+    says("1.0")
+    server.stop()
+    try:
+        says("0.0")
+    finally:
+        server.start()
+    says("1.0")
+
+
+def test_a_workload_that_cannot_log_in_says_so_and_goes_on_when_the_password_is_put_back(
+    says: Callable[[str], None], shop: Example, server: DebianPostgres
+) -> None:
+    server.sql("ALTER ROLE orders_app PASSWORD 'somebody-elses'")
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'orders_app'")
+    says("0.0")
+    shop.run("refresh", "--yes", "--skip-preview")
+    shop.run("up", "--yes", "--skip-preview")
+    says("1.0")
 
 
 def test_a_second_up_changes_nothing(shop: Example) -> None:

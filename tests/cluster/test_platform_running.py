@@ -12,9 +12,10 @@ import pytest
 
 from local.node import Node
 from local.paths import Paths
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import SHELL_IMAGE, eventually, pod, unready, wait_for
-from tests.cluster.platform_kit import NAMESPACE, Service, silent_engine, writing
+from tests.cluster.platform_kit import NAMESPACE, Service, database_is_whole, silent_engine, writing
 
 _PRIMARY = "cnpg.io/cluster=database,cnpg.io/instanceRole=primary"
 
@@ -92,12 +93,8 @@ def test_killing_the_primarys_pod_loses_no_acknowledged_row_and_needs_no_operato
         count = len(acknowledged)
         again = wait_for(lambda: len(acknowledged) >= count + 50, 120, "the service writes again")
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(acknowledged)]
+    print(f"noticed after {noticed(kubectl, 'DatabaseFailedOver', 40):.0f} s")
     print(f"longest write gap {max(gaps):.1f} s of {len(acknowledged)} rows; 50 more after {again:.1f} s")
     written = {key for _, key in acknowledged}
     assert written - service.keys() == set()
-    healthy = "jsonpath={.status.phase}"
-    wait_for(
-        lambda: kubectl("get", "cluster", "-n", NAMESPACE, "database", "-o", healthy) == "Cluster in healthy state",
-        180,
-        "both instances are whole again",
-    )
+    wait_for(lambda: database_is_whole(kubectl), 180, "both instances are whole again")

@@ -28,6 +28,9 @@ from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 _CANARY, _STABLE, _JOB, _ROUTE = "reference-canary", "reference", "reference-analysis", "notes"
 _BLIND = "reference-analysis-blind"
 _FIRST_STEP = 20
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+_ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
 _SETTING = "OMNIBASE__SERVICES__REFERENCE__"
 
 
@@ -78,7 +81,7 @@ def reading(caller: Caller) -> AbstractContextManager[Calls]:
 
 def weights(kubectl: Kubectl) -> dict[str, int]:
     """Weight of each backend of the service's route."""
-    route = json.loads(kubectl("get", "httproute", "-n", NAMESPACE, _ROUTE, "-o", "json"))
+    (route,) = kubectl.items(_ROUTES, fieldSelector=f"metadata.name={_ROUTE}")
     return {backend["name"]: backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]}
 
 
@@ -93,14 +96,14 @@ def move(kubectl: Kubectl, canary: int) -> None:
 
 def pods(kubectl: Kubectl, job: str) -> list[str]:
     """Pods of an analysis that are not on their way out, the newest last."""
-    found = json.loads(kubectl("get", "pods", "-n", NAMESPACE, "-l", f"job-name={job}", "-o", "json"))["items"]
+    found = kubectl.items(_PODS, labelSelector=f"job-name={job}")
     staying = [pod["metadata"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
     return [each["name"] for each in sorted(staying, key=lambda each: str(each["creationTimestamp"]))]
 
 
 def lines(kubectl: Kubectl, pod: str) -> list[dict[str, Any]]:
     """What a pod of an analysis has logged so far; nothing while it has not begun."""
-    text = kubectl("logs", "-n", NAMESPACE, pod, "--tail=-1", check=False)
+    text = kubectl.raw(f"{_PODS}/{pod}/log", check=False)
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
@@ -142,9 +145,7 @@ def hardly_missed(calls: Calls, kubectl: Kubectl) -> None:
 
 def served(service: str, node: Node, kubectl: Kubectl) -> float:
     """Calls that the pods behind a service have answered, out of their own metrics."""
-    found = json.loads(
-        kubectl("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={service}", "-o", "json")
-    )["items"]
+    found = kubectl.items(_PODS, labelSelector=f"app.kubernetes.io/name={service}")
     total = 0.0
     for pod in found:
         url = f"http://{pod['status'].get('podIP')}:8080/metrics"
@@ -263,8 +264,9 @@ def test_a_bad_change_is_stopped_at_the_canary_and_few_callers_meet_it(
     noticed(kubectl, "JobFailed")
 
     def ended() -> bool:
-        state = json.loads(kubectl("get", "job", "-n", NAMESPACE, blind, "-o", "json"))["status"]
-        return any(each["type"] == "Failed" and each["status"] == "True" for each in state.get("conditions", []))
+        (job,) = kubectl.items(_JOBS, fieldSelector=f"metadata.name={blind}")
+        states = job["status"].get("conditions", [])
+        return any(each["type"] == "Failed" and each["status"] == "True" for each in states)
 
     wait_for(ended, 120, "the analysis without Prometheus has failed")
     last = lines(kubectl, pods(kubectl, blind)[-1])[-1]["msg"]

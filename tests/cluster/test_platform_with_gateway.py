@@ -23,7 +23,7 @@ from tests.cluster.alerts_kit import noticed
 from tests.cluster.calls_kit import calling
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import HELD_REQUESTS, Caller, Reply, echo_manifests
-from tests.cluster.node_kit import SHELL_IMAGE, eventually, wait_for
+from tests.cluster.node_kit import SHELL_IMAGE, eventually, nothing_scheduled, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK
 
 _PROXIES = f"gateway.envoyproxy.io/owning-gateway-namespace={NAMESPACE}"
@@ -59,7 +59,7 @@ def echo(caller: Caller, kubectl: Kubectl, image_references: dict[str, str]) -> 
 
 def proxy_pods(kubectl: Kubectl) -> list[dict[str, Any]]:
     """The proxies that are not on their way out."""
-    found = json.loads(kubectl("get", "pods", "-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, "-o", "json"))["items"]
+    found = kubectl.items(f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/pods", labelSelector=_PROXIES)
     return [item for item in found if not item["metadata"].get("deletionTimestamp")]
 
 
@@ -293,7 +293,9 @@ def test_a_lost_proxy_costs_little_and_is_replaced(caller: Caller, kubectl: Kube
         calls.wait_until_well()
         victim = proxy_pods(kubectl)[0]["metadata"]["name"]
         killed = time.monotonic()
-        kubectl("delete", "pod", "-n", CONTROLLER_NAMESPACE, victim, "--grace-period=0", "--force")
+        with nothing_scheduled(kubectl):
+            kubectl("delete", "pod", "-n", CONTROLLER_NAMESPACE, victim, "--grace-period=0", "--force")
+            print(f"noticed after {noticed(kubectl, 'CopiesMissing', 40, namespace=CONTROLLER_NAMESPACE):.0f} s")
         back = wait_for(
             lambda: ready_proxies(kubectl) == 2 and victim not in str(proxy_pods(kubectl)), 90, "two proxies again"
         )

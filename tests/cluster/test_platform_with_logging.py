@@ -19,6 +19,7 @@ import yaml
 
 from local.node import NetworkPlan, Node, kernel
 from local.paths import Paths
+from ops.logs.query import logsql, question
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import PATIENCE, SHELL_IMAGE, eventually, pod, wait_for
@@ -45,17 +46,22 @@ def ops_logs(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def lines(paths: Paths, identity: str) -> list[dict[str, str]]:
-    """Everything that the store has under a correlation id."""
+    """Everything that an operator finds under a correlation id."""
     ended = ops_logs(paths, "--id", identity, "--json")
     assert ended.returncode in (0, 1), ended.stderr
     found: list[dict[str, str]] = json.loads(ended.stdout) if ended.stdout else []
     return found
 
 
-def of_request(paths: Paths, identity: str) -> dict[str, dict[str, str]]:
+def stored(kubectl: Kubectl, identity: str) -> list[dict[str, str]]:
+    """The same, to be asked again and again: as `ops logs` asks the store, without starting it each time."""
+    return ask_store(kubectl, logsql(question(identity, (), "1h"), 5000))
+
+
+def of_request(answer: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     """The service's line of a request and the database's of its INSERT, by service; other lines bear its id as well."""
     found: dict[str, dict[str, str]] = {}
-    for line in lines(paths, identity):
+    for line in answer:
         is_insert = line["service"] == "database" and "INSERT INTO notes" in line["_msg"]
         if is_insert or (line["service"] == "reference" and line["_msg"] == "request"):
             found[line["service"]] = line
@@ -65,7 +71,7 @@ def of_request(paths: Paths, identity: str) -> dict[str, dict[str, str]]:
 def ask_store(kubectl: Kubectl, query: str) -> list[dict[str, str]]:
     """Rows of a LogsQL query, through the API server."""
     base = f"/api/v1/namespaces/{LOGGING}/services/http:logging-store:9428/proxy/select/logsql/query"
-    answer = kubectl("get", "--raw", f"{base}?{urlencode({'query': query})}")
+    answer = kubectl.raw(f"{base}?{urlencode({'query': query})}")
     return [json.loads(row) for row in answer.splitlines() if row.strip()]
 
 
@@ -86,14 +92,16 @@ def talk(outputs: dict[str, Any], kubectl: Kubectl, image_references: dict[str, 
 
 @pytest.mark.req("C6.1", "C6.2", "C6.5", "C6.9")
 def test_one_id_finds_the_lines_of_service_and_database_in_the_order_of_their_times(
-    service: Service, paths: Paths
+    service: Service, paths: Paths, kubectl: Kubectl
 ) -> None:
     identity = str(uuid.uuid4())
     status, _ = service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)
     assert status == 201
-    took = wait_for(lambda: len(of_request(paths, identity)) == 2, _ARRIVES, "the request's lines are in the store")
+    took = wait_for(
+        lambda: len(of_request(stored(kubectl, identity))) == 2, _ARRIVES, "the request's lines are in the store"
+    )
     print(f"lines of service and database found after {took:.1f} s")
-    both = of_request(paths, identity)
+    both = of_request(lines(paths, identity))
     request, statement = both["reference"], both["database"]
     assert (request["status"], request["level"]) == ("201", "info")
     assert request["k8s.namespace.name"] == statement["k8s.namespace.name"] == NAMESPACE
@@ -107,10 +115,10 @@ def test_one_id_finds_the_lines_of_service_and_database_in_the_order_of_their_ti
     assert "status=201" in text.stdout
 
 
-def test_what_a_user_wrote_is_not_in_the_databases_lines(service: Service, paths: Paths, kubectl: Kubectl) -> None:
+def test_what_a_user_wrote_is_not_in_the_databases_lines(service: Service, kubectl: Kubectl) -> None:
     identity, private = str(uuid.uuid4()), f"private-{uuid.uuid4().hex}"
     assert service.call("POST", "/notes", {"body": private}, X_Correlation_ID=identity)[0] == 201
-    wait_for(lambda: len(of_request(paths, identity)) == 2, _ARRIVES, "the request's lines are in the store")
+    wait_for(lambda: len(of_request(stored(kubectl, identity))) == 2, _ARRIVES, "the request's lines are in the store")
     assert ask_store(kubectl, f'_time:10m "{private}"') == []
 
 
@@ -124,15 +132,15 @@ def test_a_canary_secret_is_masked_before_it_is_stored(talk: Talker, paths: Path
     pod_name = f"canary-{identity[:8]}"
     talk(pod_name, "; ".join(f"echo '{row}'" for row in rows) + "; sleep 600")
 
-    def stored() -> dict[str, dict[str, str]]:
+    def messages(found: list[dict[str, str]]) -> dict[str, dict[str, str]]:
         """By message: a line may be stored twice where its acknowledgement was late."""
-        return {line["_msg"]: line for line in lines(paths, identity)}
+        return {line["_msg"]: line for line in found}
 
-    wait_for(lambda: len(stored()) == 2, _ARRIVES, "the canary's lines are in the store")
+    wait_for(lambda: len(messages(stored(kubectl, identity))) == 2, _ARRIVES, "the canary's lines are in the store")
     plain = f"_time:10m k8s.pod.name:={pod_name} connecting"
     wait_for(lambda: bool(ask_store(kubectl, plain)), _ARRIVES, "the plain line is in the store")
     assert ask_store(kubectl, f"_time:10m {canary}*") == []
-    first, second = (line for _, line in sorted(stored().items()))
+    first, second = (line for _, line in sorted(messages(lines(paths, identity)).items()))
     assert second["token"] == first["headers.authorization"] == "****"
     assert second["_msg"] == "login with ****"
     everything = json.dumps(ask_store(kubectl, f"_time:10m k8s.pod.name:={pod_name}"))
@@ -163,10 +171,11 @@ def test_lines_written_while_the_store_is_away_arrive_afterwards(
     gone = time.monotonic() - away
     for identity in identities:
         took = wait_for(
-            lambda identity=identity: len(of_request(paths, identity)) == 2,  # type: ignore[misc]
+            lambda identity=identity: len(of_request(stored(kubectl, identity))) == 2,  # type: ignore[misc]
             60,
             "lines of the outage are in the store",
         )
+    assert len(of_request(lines(paths, identities[0]))) == 2
     print(f"store away for {gone:.0f} s; all lines there {took:.1f} s after it was back")
 
 
@@ -230,6 +239,7 @@ def test_a_killed_collector_loses_no_line(talk: Talker, node: Node, paths: Paths
         "-o", "jsonpath={.items[0].status.containerStatuses[0].restartCount}",
     )  # fmt: skip
     wait_for(lambda: int(kubectl(*restarts) or 0) >= 1, 30, "the kubelet has counted the restart")
+    print(f"noticed after {noticed(kubectl, 'ContainerKilled', 40, pod='logging-collector'):.0f} s")
 
 
 @pytest.mark.req("C6.6")

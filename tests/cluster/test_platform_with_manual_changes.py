@@ -23,7 +23,7 @@ from ops.network.verify import verify_stack
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.certificates_kit import EXPORTER, NOT_AFTER, RENEW_AFTER, ask, metric, private_values
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import eventually, wait_for
+from tests.cluster.node_kit import eventually, unready, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service, silent_engine
 
 _POLICY = "database-client-reference-ingress"
@@ -79,6 +79,21 @@ def _cut_off(kubectl: Kubectl, look: Callable[[], tuple[str, ...]]) -> None:
     wait_for(seen, 60, lambda: f"the service lost its database, but {found[0]}")
 
 
+def _start_anew(kubectl: Kubectl, gone: str) -> None:
+    """Start the exporter, whose Secret is gone, where no pod of it runs: it waits, and its events say for what.
+
+    Beside a running one it would start: a kubelet keeps an immutable Secret as long as one of its pods uses it.
+    """
+    exporter = ("-n", NAMESPACE, f"deployment/{EXPORTER}")
+    kubectl("scale", *exporter, "--replicas=0")
+    kubectl(
+        "wait", "-n", NAMESPACE, "pods", "-l", f"app.kubernetes.io/name={EXPORTER}", "--for=delete", "--timeout=60s"
+    )
+    kubectl("scale", *exporter, "--replicas=1")
+    events = ("get", "events", "-n", NAMESPACE, "--field-selector=reason=FailedMount", "-o", "jsonpath={..message}")
+    wait_for(lambda: f'"{gone}" not found' in kubectl(*events), 40, lambda: f"{gone} is missed: {kubectl(*events)}")
+
+
 @pytest.mark.req("P1")
 def test_what_was_changed_by_hand_is_shown_by_one_refresh_and_repaired_by_one_up(
     outputs: dict[str, Any], service: Service, paths: Paths, kubectl: Kubectl, look: Callable[[], tuple[str, ...]]
@@ -90,7 +105,10 @@ def test_what_was_changed_by_hand_is_shown_by_one_refresh_and_repaired_by_one_up
     kubectl("delete", "secrets", "-n", NAMESPACE, *before)
     eventually(lambda: service.call("GET", "/readyz")[0] == 200, 30, "running pods keep their files")
     _cut_off(kubectl, look)
+    print(f"noticed after {noticed(kubectl, 'NetworkPolicyMissing', 40, namespace=NAMESPACE):.0f} s")
     kubectl("scale", "-n", NAMESPACE, "deployment/reference", f"--replicas={int(replicas) + 1}")
+    _start_anew(kubectl, next(name for name in before if name.startswith(EXPORTER)))
+    print(f"noticed after {noticed(kubectl, 'PodNotReady', 40, pod=EXPORTER):.0f} s")
 
     drifted, said = silent_engine(paths)
     assert drifted.refresh("--expect-no-changes") == CHANGES_FOUND, said()
@@ -103,4 +121,5 @@ def test_what_was_changed_by_hand_is_shown_by_one_refresh_and_repaired_by_one_up
     assert kubectl(*of_the_service) == replicas
     wait_for(lambda: not look(), 60, lambda: f"the network is as declared again, but {look()}")
     wait_for(service.is_whole, 60, "the service has its database again")
+    wait_for(lambda: not unready(kubectl), 60, lambda: f"every pod serves, but {unready(kubectl)}")
     assert repairing.preview("--expect-no-changes") == 0, said()

@@ -23,7 +23,7 @@ from local.paths import Paths
 from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.messages_kit import STREAM, TOPIC, Door, door, letters, metrics
-from tests.cluster.node_kit import eventually, pod_identity
+from tests.cluster.node_kit import eventually, nothing_scheduled, pod_identity
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 CONSUMED = 'events_consumed_total{result="ok"}'
@@ -356,9 +356,11 @@ def test_killing_the_server_loses_no_event_and_publishing_goes_on(
         kept = before.run("stream-controller", count)
     assert kept > 0
     killed = pod_identity(kubectl, NAMESPACE, "messages-0")
-    kubectl("delete", "pod", "-n", NAMESPACE, "messages-0", "--grace-period=0", "--force")
-    status, _ = service.write(f"after-kill-{uuid.uuid4()}")
-    assert status == 201
+    with nothing_scheduled(kubectl):
+        kubectl("delete", "pod", "-n", NAMESPACE, "messages-0", "--grace-period=0", "--force")
+        status, _ = service.write(f"after-kill-{uuid.uuid4()}")
+        assert status == 201
+        noticed(kubectl, "CopiesMissing", 40, statefulset="messages")
     # what the StatefulSet says of its pod may still be of the one that was killed
     eventually(lambda: pod_identity(kubectl, NAMESPACE, "messages-0") not in ("", killed), 60, "a new pod")
     kubectl("wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/messages-0", "--timeout=90s")

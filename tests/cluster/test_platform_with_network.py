@@ -16,6 +16,7 @@ from local.paths import Paths
 from local.stack import load
 from ops.network.command import load_matrix
 from ops.network.verify import verify_stack
+from tests.cluster.alerts_kit import noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import unready, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service
@@ -100,6 +101,7 @@ def test_a_stray_policy_is_found_by_name_and_by_the_connections_that_it_opens(
 ) -> None:
     opened = f"{NAMESPACE}/reference -> {NAMESPACE}/database TCP 5432 got through and is not declared"
     wait_for(lambda: opened in look(), 60, "the service reaches the database past its pooler")
+    print(f"noticed after {noticed(kubectl, 'NetworkPolicyForeign', 40, networkpolicy=stray):.0f} s")
     code, found = ops(paths, "verify")
     assert code == 1
     assert f"policy {NAMESPACE}/{stray} is in the cluster and not declared" in found["differences"]

@@ -48,8 +48,8 @@ def registry(paths: Paths) -> Registry:
 
 def images(kubectl: Kubectl) -> set[str]:
     """What the service's pods run; what is on its way out is not counted."""
-    pods = json.loads(kubectl("get", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=reference", "-o", "json"))
-    alive = [pod for pod in pods["items"] if "deletionTimestamp" not in pod["metadata"]]
+    pods = kubectl.items(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector="app.kubernetes.io/name=reference")
+    alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return {container["image"] for pod in alive for container in pod["spec"]["containers"]}
 
 

@@ -1,7 +1,8 @@
 """Labelled cases: our own ones, and larger collections where they are at hand.
 
-A collection is a directory of `<corpus>.jsonl.gz` files; a line is {"id", "corpus", "rule", "expect", "objects"}. It is
-looked for in OMNIBASE_CORPORA, or else in a directory `corpora` of a directory beside the checkout.
+A collection is a directory of `<corpus>.jsonl.gz` files; a line is {"id", "corpus", "rule", "expect", "objects",
+"parameters"?}. It is looked for in OMNIBASE_CORPORA, or else in a directory `corpora` of a directory beside the
+checkout.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Case:
     bad: bool
     version: str
     objects: list[Any]
+    parameters: dict[str, Any] | None = None
+    """Settings that the case assumes, by the names of its corpus."""
 
 
 def collections() -> dict[str, Path]:
@@ -68,6 +71,7 @@ def _case(line: dict[str, Any]) -> Case:
         bad=line["expect"] == "bad",
         version=version[1] if version else DEFAULT_VERSION,
         objects=line["objects"],
+        parameters=line.get("parameters"),
     )
 
 

@@ -64,8 +64,7 @@ def test_the_stacks_outputs_say_which_limit_is_in_force() -> None:
 @pytest.mark.req("C3.8", "C5.5")
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_guarded_stacks_are_told_of_burning_objectives_and_old_credentials(stack: str) -> None:
-    (rules,) = stacks.of_kind(stack, "PrometheusRule")
-    every = [rule for group in rules.inputs["spec"]["groups"] for rule in group["rules"]]
+    every = stacks.alert_rules(stack)
     assert "reference" in {rule["labels"]["service"] for rule in every if rule["alert"] == "ObjectiveBurning"}
     (due,) = [rule for rule in every if rule["alert"] == "CredentialDue"]
     for credential in ("secrets.entries.receipt-key", "gateway.clients.partner", "postgres.password_generation"):
@@ -74,6 +73,5 @@ def test_guarded_stacks_are_told_of_burning_objectives_and_old_credentials(stack
 
 def test_dev_and_test_make_faults_on_purpose_and_have_no_objectives() -> None:
     for stack in ("dev", "test"):
-        (rules,) = stacks.of_kind(stack, "PrometheusRule")
-        names = {rule["alert"] for group in rules.inputs["spec"]["groups"] for rule in group["rules"]}
+        names = {rule["alert"] for rule in stacks.alert_rules(stack)}
         assert not names & {"ObjectiveBurning", "CredentialDue"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from omnibase_policies import Finding, Level, State, Tier, evaluate_stack
+from omnibase_policies import STACK_RULES, Finding, Level, State, Tier, check_registrations
 from omnibase_policies.evaluation import judge
 from omnibase_policies.pack import configured
 from omnibase_policies.parameters import Parameters
@@ -26,10 +27,15 @@ def _findings(stack: str, tier: str, parameters: Parameters) -> list[Finding]:
     ]
 
 
+def _tier(stack: str) -> str:
+    """In dev every rule is advice: it is held to what test is held to."""
+    return "test" if stack == "dev" else stack
+
+
 @pytest.mark.req("R26")
 @pytest.mark.parametrize("stack", stacks.STACKS)
-def test_no_stack_of_ours_breaks_a_mandatory_rule_of_prod(stack: str) -> None:
-    found = _findings(stack, "prod", _parameters(stack))
+def test_no_stack_of_ours_breaks_a_mandatory_rule_of_its_environment(stack: str) -> None:
+    found = _findings(stack, _tier(stack), _parameters(stack))
     assert [each for each in found if each.level is Level.MANDATORY] == []
     assert [each for each in found if each.state is State.UNKNOWN] == []
 
@@ -37,12 +43,26 @@ def test_no_stack_of_ours_breaks_a_mandatory_rule_of_prod(stack: str) -> None:
 @pytest.mark.parametrize("stack", stacks.STACKS)
 def test_every_waiver_of_a_stack_is_needed(stack: str) -> None:
     waivers = _parameters(stack).waivers
-    without = {each.rule for each in _findings(stack, "prod", Parameters()) if each.level is Level.MANDATORY}
+    without = {each.rule for each in _findings(stack, _tier(stack), Parameters()) if each.level is Level.MANDATORY}
     assert {waiver.rule for waiver in waivers} == without
 
 
+_KNOWN = {
+    "no-exec-by-binding": "the database operator's role; the rule over the role itself has a waiver for it",
+    "cnpg-backup-scheduled": "there are no backups yet, as docs/architecture/platform.md says",
+}
+"""What rules that only advise still say, and why it is left."""
+
+
 @pytest.mark.parametrize("stack", stacks.STACKS)
-def test_every_account_exists_and_every_namespace_of_ours_has_bounds(stack: str) -> None:
-    objects = [{"kind": found.type.rpartition(":")[2], **found.manifest} for found in stacks.kubernetes_objects(stack)]
-    found = evaluate_stack(objects, tier="prod")
-    assert [(each.rule, objects[each.object_index]["metadata"]["name"]) for each in found] == []
+def test_no_rule_over_the_whole_stack_complains(stack: str) -> None:
+    resources: list[dict[str, Any]] = [
+        {"type": found.type, "inputs": found.manifest} for found in stacks.kubernetes_objects(stack)
+    ]
+    found = check_registrations(resources, tier="prod")
+    complaints = [
+        (each.rule, resources[each.object_index]["inputs"]["metadata"]["name"])
+        for each in found
+        if each.rule in STACK_RULES and each.rule not in _KNOWN
+    ]
+    assert complaints == []

@@ -22,7 +22,7 @@ _NAMED_BY_SERVICES = {
     "segment": ("segments",),
 }
 """Field of a service that names entries -> where the entries are."""
-_NAMING_A_SERVICE = (("gateway", "routes"), ("mcp", "endpoints"), ("objectives", "targets"), ("security", "webhooks"))
+NAMING_A_SERVICE = (("gateway", "routes"), ("mcp", "endpoints"), ("objectives", "targets"), ("security", "webhooks"))
 """Where entries are that may name the one service they belong to in their field `service`."""
 _DOCUMENTS = ("mcp", "responders")
 """Sections that are there for the services that ask for them in their field `documents`."""
@@ -69,7 +69,7 @@ def check(catalogue: _Entries) -> Iterator[Finding]:
             yield from _dangling(f"services.{each}.{field}", _mapping(services, each).get(field), entries)
         for name in (name for name in entries if name not in used):
             yield f"{'.'.join(path)}.{name}", "an entry", "is used by no service", f"name it in services.<name>.{field}"
-    for path in _NAMING_A_SERVICE:
+    for path in NAMING_A_SERVICE:
         entries = _at(catalogue, path)
         for name in entries:
             yield from _dangling(f"{'.'.join(path)}.{name}.service", _mapping(entries, name).get("service"), services)
@@ -120,7 +120,7 @@ def _belonging(rest: _Entries, services: _Entries) -> dict[str, Any]:
     for field, path in _NAMED_BY_SERVICES.items():
         used = {name for service in services for name in _names(_mapping(services, service).get(field))}
         found = _only(found, path, used)
-    for path in _NAMING_A_SERVICE:
+    for path in NAMING_A_SERVICE:
         there = {name for name, entry in _at(rest, path).items() if _is_deployed(entry, services)}
         found = _only(found, path, there)
     wanted = {name for service in services for name in _names(_mapping(services, service).get("documents"))}

@@ -158,6 +158,9 @@ def _routes(gateway: GatewayConfig, services: Mapping[str, Any]) -> Iterator[Fin
         if route.service not in services:
             hint = nearest(route.service, services)
             yield f"gateway.routes.{name}.service", route.service, "is not a service of this stack", hint
+        elif services[route.service].http_port is None:
+            hint = "name it http among its ports"
+            yield f"gateway.routes.{name}.service", route.service, "has no port of requests", hint
         if name in services:
             hint = f"for example '{name}-route'"
             yield f"gateway.routes.{name}", "the name of a service", "needs a name of its own", hint

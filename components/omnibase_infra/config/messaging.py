@@ -13,6 +13,7 @@ from omnibase_infra.config.certificates import CertificatesConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.section import CpuMillis, Label, MemoryMib, Section
+from omnibase_infra.config.units import Duration, between
 
 USABLE_PERCENT = 80
 """Part of a volume that streams may fill; the rest is for the server's indexes and for files being rewritten."""
@@ -42,8 +43,11 @@ class TopicConfig(Section):
     """Services (or `messaging.clients`) that may publish."""
     consumers: dict[Label, ConsumerConfig] = {}
     """Service (or one of `messaging.clients`) -> how it reads."""
-    retention_hours: Annotated[int, Field(ge=1, le=8760)] | None = None
-    """How long events are kept; default by kind: evt 720, cmd 168, intent 24, snapshot 168."""
+    retention: Label | None = None
+    """Class of `messaging.retention` that says how long events are kept; default that of its kind, `evt`, `cmd`,
+    `intent` or `snapshot`."""
+    dead_letters: Label = "dlq"
+    """Class that says how long its dead letters are kept; `quarantine` for those that somebody must look at."""
     max_mib: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
     """Size at which the oldest events go before their time, in MiB; default `messaging.topic_mib`."""
 
@@ -74,6 +78,8 @@ class MessagingConfig(Section):
     """CPU request of each server, in thousandths of a core."""
     memory_mib: MemoryMib
     """Memory request and limit of each server, in MiB."""
+    retention: dict[Label, Annotated[Duration, between(Duration("1h"), Duration("365d"))]]
+    """Class -> how long events are kept. Topics and dead letters name classes, also further ones."""
     topic_mib: Annotated[int, Field(ge=1, le=1_048_576)]
     """Size of a topic that does not say its own, in MiB."""
     dead_letter_mib: Annotated[int, Field(ge=1, le=1_048_576)]
@@ -95,6 +101,10 @@ class MessagingConfig(Section):
         """What streams may hold on one server, in MiB."""
         return self.storage_gib * 1024 * USABLE_PERCENT // 100
 
+    def kept(self, name: str, topic: TopicConfig) -> tuple[Duration, Duration]:
+        """How long the events of a topic, and their dead letters, are kept."""
+        return self.retention[topic.retention or names.kind(name)], self.retention[topic.dead_letters]
+
     def size_mib(self, topic: TopicConfig) -> int:
         """Size of a topic, in MiB."""
         return topic.max_mib or self.topic_mib
@@ -105,8 +115,10 @@ class MessagingConfig(Section):
         return sorted({*named, *self.clients})
 
 
+_RETENTION = {name: f"{hours // 24}d" for name, hours in names.RETENTION_HOURS.items()}
 _SMALL: dict[str, Any] = {
     "enabled": True,
+    "retention": _RETENTION,
     "servers": 1,
     "copies": 1,
     "storage_gib": 1,
@@ -118,6 +130,7 @@ _SMALL: dict[str, Any] = {
 }
 _LARGE: dict[str, Any] = {
     "enabled": True,
+    "retention": _RETENTION,
     "servers": 3,
     "copies": 3,
     "storage_gib": 20,
@@ -183,6 +196,23 @@ def _topics(messaging: MessagingConfig) -> Iterator[Finding]:
             yield "messaging.topics", topic, allowed, "give it another event name or version"
 
 
+def _retention(messaging: MessagingConfig) -> Iterator[Finding]:
+    classes = messaging.retention
+    for name, topic in messaging.topics.items():
+        path = f"messaging.topics.{name}"
+        chosen = {"retention": topic.retention or names.kind(name), "dead_letters": topic.dead_letters}
+        unknown = {field: each for field, each in chosen.items() if each not in classes}
+        for field, each in unknown.items():
+            yield f"{path}.{field}", each, "is not among messaging.retention", nearest(each, classes)
+        if unknown or topic.dead_letters != names.QUARANTINE:
+            continue
+        events, letters = messaging.kept(name, topic)
+        if letters.seconds <= events.seconds:
+            allowed = f"keeps letters for {letters}, and must be longer than the events' {events}"
+            hint = "raise messaging.retention.quarantine: who looks at a letter also wants to see what came with it"
+            yield f"{path}.dead_letters", names.QUARANTINE, allowed, hint
+
+
 def _clients(services: Mapping[str, Any], messaging: MessagingConfig) -> Iterator[Finding]:
     known = [*services, *messaging.clients]
     for each, topic in messaging.topics.items():
@@ -190,8 +220,9 @@ def _clients(services: Mapping[str, Any], messaging: MessagingConfig) -> Iterato
             for name in (name for name in named if name not in known):
                 path = f"messaging.topics.{each}.{role}"
                 yield path, name, "is neither a service nor one of messaging.clients", nearest(name, known)
-    if names.OPERATORS in messaging.users():
-        yield "messaging.clients", names.OPERATORS, "is the name of the client of `ops`", "take another name"
+    for own, what in ((names.OPERATORS, "the client of `ops`"), (names.CONTROLLER, "the bus's own controller")):
+        if own in messaging.users():
+            yield "messaging.clients", own, f"is the name of {what}", "take another name"
     for name in sorted(set(messaging.clients) & set(services)):
         yield "messaging.clients", name, "is a service of this stack, which has keys already", "remove it"
 
@@ -215,6 +246,7 @@ MESSAGING = Capability(
         (("certificates", "messaging"), _certificates),
         (("messaging",), _storage),
         (("messaging",), _topics),
+        (("messaging",), _retention),
         (("services", "messaging"), _clients),
     ),
 )

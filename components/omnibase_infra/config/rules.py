@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from omnibase_infra.config.bundles import bundle_rules, cycles
+from omnibase_infra.config.bundles import bundle_rules, cycles, deployed
 from omnibase_infra.config.capabilities import (
     CAPABILITIES,
     Demand,
@@ -20,6 +20,7 @@ from omnibase_infra.config.capabilities import (
     capability_images,
     capability_secrets,
 )
+from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
 from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
@@ -44,6 +45,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[Finding]:
             yield from rule(*(sections[name] for name in needed))
     yield from _capability_images(sections)
     yield from _capability_secrets(sections)
+    yield from _left_out(sections)
     yield from _quota(sections)
     yield from _capacity(sections)
 
@@ -151,6 +153,33 @@ def _capability_secrets(sections: Mapping[str, Any]) -> Iterator[Finding]:
     for path, key in capability_secrets(sections):
         if key not in known:
             yield path, key, "is not among secrets.entries", nearest(key, known)
+
+
+def _left_out(sections: Mapping[str, Any]) -> Iterator[Finding]:
+    """What names a service that is declared and comes with no selected bundle: nothing would be there."""
+    if not {"services", "bundles", SELECTED} <= set(sections):
+        return
+    services, bundles, selected = sections["services"], sections["bundles"], sections[SELECTED]
+    if not set(selected) <= set(bundles):
+        return  # which is reported, and why so much is missing
+    there = deployed(services, bundles, selected)
+    for path, name in _named_services(sections, there):
+        if name is not None and name in services and name not in there:
+            hint = f"select a bundle that has it in {SELECTED}"
+            yield path, name, "comes with no selected bundle, so nothing is there", hint
+
+
+def _named_services(
+    sections: Mapping[str, Any], there: Mapping[str, ServiceConfig]
+) -> Iterator[tuple[str, str | None]]:
+    """Key path and service of everything in use that names one."""
+    for name, service in there.items():
+        yield from ((f"services.{name}.depends_on.{other}", other) for other in service.depends_on)
+        yield from ((f"services.{name}.calls", other) for other in service.calls)
+    for section, field in (*NAMING_A_SERVICE, ("responders", "backends")):
+        if section in sections and sections[section].enabled:
+            entries = getattr(sections[section], field)
+            yield from ((f"{section}.{field}.{key}.service", entry.service) for key, entry in entries.items())
 
 
 def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Finding]:

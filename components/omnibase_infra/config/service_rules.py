@@ -14,7 +14,14 @@ from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.messaging import MessagingConfig, TopicConfig
-from omnibase_infra.config.services import DEFAULT_SEGMENT, HTTP, SegmentConfig, ServiceConfig, provided
+from omnibase_infra.config.services import (
+    DEFAULT_SEGMENT,
+    HTTP,
+    PLATFORM_PARTS,
+    SegmentConfig,
+    ServiceConfig,
+    provided,
+)
 from omnibase_infra.config.units import is_everywhere
 from omnibase_infra.waiver import today, waiver_problems
 
@@ -37,6 +44,7 @@ def each_service(environment: Environment, services: Services) -> Iterator[Findi
     """What one service says that does not fit together."""
     for name, service in services.items():
         path = f"services.{name}"
+        yield from _name(path, name)
         yield from _kind(path, service)
         yield from _health(path, service)
         yield from _ports(path, service)
@@ -48,11 +56,21 @@ def each_service(environment: Environment, services: Services) -> Iterator[Findi
             yield f"{path}.log_level", "DEBUG", "must be INFO or higher in prod", "debug logs hold user data"
 
 
+def _name(path: str, name: str) -> Iterator[Finding]:
+    for part in PLATFORM_PARTS:
+        if name == part or name.startswith(f"{part}-"):
+            hint = "take another name: objects and arrows of the two would be mixed up"
+            yield path, "the name of a service", f"is taken by the platform's own {part}", hint
+
+
 def _kind(path: str, service: ServiceConfig) -> Iterator[Finding]:
     kind = service.kind
     if kind == "stateful" and not service.volumes:
         hint = "add a volume, or use kind service"
         yield f"{path}.volumes", "{}", "needs at least one volume for kind stateful", hint
+    if kind == "stateful" and not service.ports:
+        hint = "name the port on which it is reached"
+        yield f"{path}.ports", "{}", "needs at least one port for kind stateful: its pods are named by a Service", hint
     if kind != "stateful" and service.volumes:
         hint = "use kind stateful, or writable_paths for what may be lost"
         yield f"{path}.volumes", ", ".join(service.volumes), f"is for kind stateful, not for {kind}", hint
@@ -101,9 +119,12 @@ def _ports(path: str, service: ServiceConfig) -> Iterator[Finding]:
             yield f"{path}.ports.{name}", str(port), f"is the port of {others}", "give each its own"
     if service.metrics is not None and service.port_of(service.metrics.port) is None:
         yield from _no_port(f"{path}.metrics.port", service.metrics.port, service)
-    if service.rollout.enabled and service.http_port is None:
+    if service.rollout.enabled and HTTP not in service.ports:
         hint = "canaries are called on it"
         yield f"{path}.ports", ", ".join(service.ports) or "{}", f"needs a port {HTTP} for a rollout", hint
+    if service.rollout.enabled and service.health is not None and service.health.path is None:
+        hint = "the analysis calls it; or set rollout.enabled to false"
+        yield f"{path}.health.path", "nothing", "is required for a rollout", hint
 
 
 def _directories(path: str, service: ServiceConfig) -> Iterator[Finding]:

@@ -31,6 +31,8 @@ from omnibase_infra.waiver import Waiver
 HTTP = "http"
 """Name of the port of requests: the gateway, probes and metrics use it unless told otherwise."""
 DEFAULT_SEGMENT = "default"
+PLATFORM_PARTS = ("certificate-exporter", "database", "messages")
+"""Parts of the platform beside the services, in the same namespace: no service can be called so, or `database-...`."""
 Topic = Annotated[str, Form(TOPIC, "a topic such as onex.evt.orders.order-placed.v1"), Field(max_length=LONGEST_TOPIC)]
 Layer = Literal["infrastructure", "runtime", "observability", "auth", "secrets"]
 Kind = Literal["service", "stateful", "job"]

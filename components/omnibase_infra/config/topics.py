@@ -9,8 +9,18 @@ TOPIC = r"^onex\.(evt|cmd|intent|snapshot)\.[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*\.v[
 (kind `dlq`) are not declared, they follow from their topics."""
 LONGEST_TOPIC = 120  # its stream's name, with that of a consumer, becomes a directory of the server
 
-RETENTION_HOURS = {"evt": 30 * 24, "cmd": 7 * 24, "intent": 24, "snapshot": 7 * 24, "dlq": 7 * 24}
-"""Kind -> how long events are kept unless the topic says otherwise; the users' documented classes."""
+RETENTION_HOURS = {
+    "evt": 30 * 24,
+    "cmd": 7 * 24,
+    "intent": 24,
+    "snapshot": 7 * 24,
+    "dlq": 7 * 24,
+    "quarantine": 90 * 24,
+}
+"""Class -> how long events are kept unless the settings say otherwise; the users' documented classes. A topic is of the
+class of its kind, its dead letters are of `dlq`, unless it names others."""
+QUARANTINE = "quarantine"
+"""Class of dead letters that outlive the events of their topic, until somebody has looked at them."""
 ADVISORIES = "omnibase_advisories"
 """Stream of the servers' notes about events that were delivered in vain, until dead letters are made of them."""
 ADVISORIES_MIB = 16
@@ -21,6 +31,8 @@ OWN_MIB = ADVISORIES_MIB + REDELIVERIES_MIB
 """What the bus keeps besides topics and dead letters, in MiB."""
 OPERATORS = "operators"
 """Client of the bus for `ops`; services and other clients cannot have its name."""
+CONTROLLER = "stream-controller"
+"""Client of the bus that makes streams and dead letters, and its consumer; the program has it as a constant."""
 
 
 def kind(topic: str) -> str:

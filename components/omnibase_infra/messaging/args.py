@@ -44,6 +44,8 @@ class TopicArgs(TypedDict):
     """Servers that hold each event."""
     retention_hours: NotRequired[int]
     """How long events are kept, default by kind: evt 720, cmd 168, intent 24, snapshot 168."""
+    dead_letter_hours: NotRequired[int]
+    """How long its dead letters are kept, default 168."""
     duplicates_seconds: NotRequired[int]
     """How long an event that is published again under its id is recognised, default 120."""
     consumers: NotRequired[list[ConsumerArgs]]
@@ -65,6 +67,8 @@ class BusTopicArgs(TypedDict):
     """The same for its dead letters."""
     retention_hours: NotRequired[int]
     """How long events are kept, default by kind."""
+    dead_letter_hours: NotRequired[int]
+    """How long its dead letters are kept, default 168."""
 
 
 class ClientArgs(TypedDict):

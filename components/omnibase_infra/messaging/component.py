@@ -211,6 +211,8 @@ def _topic_args(name: str, args: MessageBusArgs, topic: BusTopicArgs) -> TopicAr
     }
     if "retention_hours" in topic:
         found["retention_hours"] = topic["retention_hours"]
+    if "dead_letter_hours" in topic:
+        found["dead_letter_hours"] = topic["dead_letter_hours"]
     return found
 
 

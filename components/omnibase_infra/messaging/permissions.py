@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from omnibase_infra.config.topics import (
     ADVISORIES,
+    CONTROLLER,
     OPERATORS,
     REDELIVERIES,
     dead_letters,
@@ -17,8 +18,8 @@ from omnibase_infra.config.topics import (
 )
 from omnibase_infra.messaging.args import BusTopicArgs
 
-CONTROLLER_CLIENT = "stream-controller"
-"""Name of the controller among the clients, and of its consumer; the program has it as a constant."""
+CONTROLLER_CLIENT = CONTROLLER
+"""Name of the controller among the clients, and of its consumer."""
 Permissions = dict[str, dict[str, list[str]]]
 
 _FOR_NOBODY = ["$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"]

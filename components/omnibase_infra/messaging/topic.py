@@ -62,6 +62,7 @@ def topic_problems(args: TopicArgs) -> list[str]:
         "dead_letter_mib": (int(args["dead_letter_mib"]), 1, 1_048_576),
         "copies": (int(args["copies"]), 1, 5),
         "retention_hours": (int(args.get("retention_hours", 1)), 1, 8760),
+        "dead_letter_hours": (int(args.get("dead_letter_hours", 1)), 1, 8760),
         "duplicates_seconds": (int(args.get("duplicates_seconds", 120)), 1, 3600),
     }
     for consumer in args.get("consumers", []):
@@ -83,7 +84,7 @@ def declaration(args: TopicArgs) -> dict[str, Any]:
     letters = follow.dead_letters(topic)
     return {
         **_stream(topic, args, int(args["max_mib"]), args.get("retention_hours")),
-        "dead_letters": _stream(letters, args, int(args["dead_letter_mib"]), None),
+        "dead_letters": _stream(letters, args, int(args["dead_letter_mib"]), args.get("dead_letter_hours")),
         "consumers": [
             {
                 "name": consumer["client"],

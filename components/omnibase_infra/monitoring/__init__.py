@@ -23,6 +23,7 @@ from omnibase_infra.monitoring.names import (
 from omnibase_infra.monitoring.node_exporter import NodeExporter, node_target
 from omnibase_infra.monitoring.objective_alerts import objective_alerts
 from omnibase_infra.monitoring.operator import MetricsOperator
+from omnibase_infra.monitoring.rules_spec import rules
 from omnibase_infra.monitoring.workload_exporter import WorkloadExporter
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "objective_alerts",
     "patient",
     "pods",
+    "rules",
 ]

@@ -96,6 +96,15 @@ def _database(job: str) -> list[Alert]:
             "labels": {"database": job},
         },
         {
+            "name": "DatabaseFailedOver",
+            "expr": f"max by (pod) ({recovery}) == 0 and max by (pod) (max_over_time({recovery}[5m])) == 1",
+            "for_seconds": 10,
+            "severity": "warning",
+            "summary": f"{{{{ $labels.pod }}}} became the primary of {job} within the last five minutes.",
+            "runbook": "primary-lost",
+            "labels": {"database": job},
+        },
+        {
             "name": "DatabaseReplicaBehind",
             "expr": (
                 f'max by (pod) (cnpg_pg_replication_lag{{job="{job}"}}) > 60 '

@@ -16,6 +16,7 @@ def _pods(job: str) -> list[Alert]:
     alive = f'max by (namespace, pod) (kube_pod_status_phase{{job="{job}",phase=~"Pending|Running|Unknown"}}) == 1'
     ready = f'max by (namespace, pod) (kube_pod_status_ready{{job="{job}",condition="true"}})'
     restarts = f'kube_pod_container_status_restarts_total{{job="{job}"}}'
+    exit_code = f'kube_pod_container_status_last_terminated_exitcode{{job="{job}"}}'
     return [
         {
             "name": "PodCrashLooping",
@@ -24,6 +25,18 @@ def _pods(job: str) -> list[Alert]:
             "severity": "warning",
             "summary": "{{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} restarts again and again.",
             "runbook": "pod-crash-looping",
+        },
+        {
+            "name": "ContainerKilled",
+            # 128 + SIGKILL: no program ends so by itself, and one that is asked to end does not either
+            "expr": (
+                f"max by (namespace, pod, container) ({exit_code}) == 137 "
+                f"and sum by (namespace, pod, container) (increase({restarts}[5m])) > 0"
+            ),
+            "for_seconds": 10,
+            "severity": "warning",
+            "summary": "{{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} was killed and restarted.",
+            "runbook": "container-killed",
         },
         {
             "name": "PodNotReady",

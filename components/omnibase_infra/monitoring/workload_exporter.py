@@ -1,4 +1,4 @@
-"""WorkloadExporter: what the API server knows of pods, copies, jobs and claims, as metrics (kube-state-metrics)."""
+"""WorkloadExporter: what the API server knows of pods, copies, jobs, claims, policies, by kube-state-metrics."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from omnibase_infra.monitoring import names
 from omnibase_infra.monitoring.args import WorkloadExporterArgs
 from omnibase_infra.monitoring.rights import role_binding
 from omnibase_infra.naming import dns_label, labels
-from omnibase_infra.network import NetworkFlow, Party
+from omnibase_infra.network import PART_OF_LABEL, NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, child
 from omnibase_infra.pinned import digest_problem
 from omnibase_infra.scrape import ScrapeTarget
@@ -20,23 +20,25 @@ _RESOURCES = {
     "": ["pods", "persistentvolumeclaims"],
     "apps": ["deployments", "statefulsets", "daemonsets"],
     "batch": ["jobs"],
+    "networking.k8s.io": ["networkpolicies"],
 }
 """What may be read, by group: no Secrets, no ConfigMaps, and nothing outside the watched namespaces."""
 _SERIES = (
     "kube_pod_status_(phase|ready)",
-    "kube_pod_container_status_(restarts_total|waiting_reason|last_terminated_reason)",
+    "kube_pod_container_status_(restarts_total|waiting_reason|last_terminated_(reason|exitcode))",
     "kube_deployment_(spec_replicas|status_replicas_available)",
     "kube_statefulset_(replicas|status_replicas_ready)",
     "kube_daemonset_status_(desired_number_scheduled|number_available)",
     "kube_job_status_(active|failed|succeeded)",
     "kube_persistentvolumeclaim_status_phase",
+    "kube_networkpolicy_(created|labels)",
 )
 """What alerts and people ask for, as whole names; everything else would be stored for nobody."""
 
 
 class WorkloadExporter(pulumi.ComponentResource):
     """One pod that tells how the watched namespaces' pods, Deployments, StatefulSets, DaemonSets, Jobs and volume
-    claims stand.
+    claims stand, and which network policies there are.
 
     Makes: a ClusterRole (list and watch of those kinds) that is bound in the watched namespaces only, the flow to the
     API server, and kube-state-metrics as a HardenedWorkload with a token.
@@ -116,6 +118,7 @@ def command(args: WorkloadExporterArgs) -> list[str]:
         f"--resources={','.join(kinds)}",
         f"--namespaces={','.join(_watched(args))}",
         f"--metric-allowlist={','.join(f'^{series}$' for series in _SERIES)}",
+        f"--metric-labels-allowlist=networkpolicies=[{PART_OF_LABEL}]",
         "--use-apiserver-cache",
         "--auto-gomemlimit",
     ]

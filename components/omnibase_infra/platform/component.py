@@ -19,6 +19,7 @@ from omnibase_infra.platform.logging import make_logging, make_logging_alerts
 from omnibase_infra.platform.messaging import make_message_alerts, make_messaging
 from omnibase_infra.platform.monitoring import PART as MONITORING
 from omnibase_infra.platform.monitoring import make_monitoring
+from omnibase_infra.platform.network import DeclaredPolicies
 from omnibase_infra.platform.promises import promised_alerts
 from omnibase_infra.platform.rollout import make_rollout_alerts
 from omnibase_infra.platform.room import Room
@@ -43,7 +44,9 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {"stack": args.stack, "settings": args.config.model_dump(mode="json"), "images": dict(args.images)}
-        super().__init__("omnibase-infra:index:Platform", name, inputs, opts)
+        self._policies = DeclaredPolicies()
+        noting = pulumi.ResourceOptions(transformations=[self._policies.note])
+        super().__init__("omnibase-infra:index:Platform", name, inputs, pulumi.ResourceOptions.merge(opts, noting))
         self._args, self._config = args, args.config
         self.namespace = stack_namespace(args.stack)
         self._room = Room(parent=self, args=args, environment=self._make_environment())
@@ -108,7 +111,7 @@ class Platform(pulumi.ComponentResource):
         ]
         homes = [part for part in (self._agents, self._logging) if part]
         after: list[pulumi.Resource] = [self._room.environment, *self._operators, *homes, *owners]
-        return make_monitoring(self._room, self._certificates, targets, after=after, alerts=alerts)
+        return make_monitoring(self._room, self._certificates, targets, self._policies, after=after, alerts=alerts)
 
     def _own_outputs(self) -> dict[str, pulumi.Input[Any]]:
         return {

@@ -31,7 +31,7 @@ def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresClus
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
-    """Alerts on volumes that fill."""
+    """Alerts on volumes that fill, and on services that do not reach their database."""
     settings = room.config.postgres
     return database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
 

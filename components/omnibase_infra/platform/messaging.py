@@ -104,13 +104,13 @@ def _topic(settings: MessagingConfig, name: str, topic: TopicConfig) -> BusTopic
         }
         for client, consumer in sorted(topic.consumers.items())
     ]
-    found: BusTopicArgs = {
+    events, letters = settings.kept(name, topic)
+    return {
         "topic": name,
         "publishers": sorted(topic.publishers),
         "consumers": consumers,
         "max_mib": settings.size_mib(topic),
         "dead_letter_mib": settings.dead_letter_mib,
+        "retention_hours": -(-events.seconds // 3600),
+        "dead_letter_hours": -(-letters.seconds // 3600),
     }
-    if topic.retention_hours is not None:
-        found["retention_hours"] = topic.retention_hours
-    return found

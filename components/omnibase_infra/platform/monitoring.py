@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,11 +26,14 @@ from omnibase_infra.monitoring import (
     WorkloadExporter,
     patient,
     pods,
+    rules,
 )
-from omnibase_infra.network import Party
+from omnibase_infra.network import Party, network_alerts
+from omnibase_infra.objects import child
 from omnibase_infra.platform.certificates import EXPORTER as CERTIFICATE_EXPORTER
 from omnibase_infra.platform.certificates import Certificates
 from omnibase_infra.platform.database import DATABASE
+from omnibase_infra.platform.network import DeclaredPolicies
 from omnibase_infra.platform.rollout import analyses
 from omnibase_infra.platform.room import Room
 from omnibase_infra.scrape import ScrapeTarget
@@ -45,6 +48,7 @@ def make_monitoring(
     room: Room,
     certificates: Certificates,
     targets: Sequence[ScrapeTarget],
+    policies: DeclaredPolicies,
     *,
     after: Sequence[pulumi.Resource],
     alerts: Sequence[Alert] = (),
@@ -54,6 +58,7 @@ def make_monitoring(
     Args:
         certificates: whose authority signs what serves metrics over TLS.
         targets: of all other parts.
+        policies: of all parts, monitoring's own among them.
         after: who makes the namespaces of the targets, agents' first of all.
         alerts: of other parts.
     """
@@ -70,6 +75,7 @@ def make_monitoring(
         args["trust_secret"] = certificates.trust(room.space(PART), depends_on=[home])
     args["alerts"] = patient(alerts, settings.prometheus.scrape_seconds)
     made = MonitoringStack(PART, args, room.below(home, operator, *receiver, *after))
+    _watch_policies(room, args, policies.of(_watched(room, targets)), made)
     room.waivers.extend((settings.operator.permission, settings.workload_exporter.permission))
     return {
         "monitoring_namespace": room.space(PART),
@@ -114,13 +120,12 @@ def _node_exporter(room: Room, after: Sequence[pulumi.Resource]) -> NodeExporter
 def _workload_exporter(
     room: Room, targets: Sequence[ScrapeTarget], before: Sequence[pulumi.Resource]
 ) -> WorkloadExporter:
-    """It tells of every namespace in which something of ours is read."""
     settings, cluster = room.config.monitoring.workload_exporter, room.config.cluster
     return WorkloadExporter(
         WORKLOAD_EXPORTER,
         {
             "namespace": room.space(PART),
-            "watched": sorted({room.namespace, room.space("agents"), *(target["namespace"] for target in targets)}),
+            "watched": sorted(_watched(room, targets)),
             "environment": room.tier,
             "image": room.args.images["kube-state-metrics"],
             "cpu_request_millis": settings.cpu_request_millis,
@@ -131,6 +136,19 @@ def _workload_exporter(
         },
         room.below(*before),
     )
+
+
+def _watched(room: Room, targets: Sequence[ScrapeTarget]) -> set[str]:
+    """Every namespace in which something of ours is read."""
+    return {room.namespace, room.space("agents"), room.space(PART), *(target["namespace"] for target in targets)}
+
+
+def _watch_policies(
+    room: Room, args: MonitoringStackArgs, declared: Mapping[str, Collection[str]], monitoring: MonitoringStack
+) -> None:
+    """Alerts on network policies in rules of their own: after all arrows, of which monitoring makes the last."""
+    alerts = patient(network_alerts(WORKLOAD_JOB, declared), args["scrape_seconds"])
+    child(room.parent, f"{PART}-network-rules", rules("network", args, alerts), depends_on=[monitoring])
 
 
 def _operator(room: Room, before: Sequence[pulumi.Resource]) -> MetricsOperator:

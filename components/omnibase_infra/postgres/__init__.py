@@ -2,7 +2,6 @@
 
 from omnibase_infra.postgres.alerts import database_alerts
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
-from omnibase_infra.postgres.bootstrap import read_migrations
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
@@ -17,5 +16,4 @@ __all__ = [
     "database_alerts",
     "endpoint",
     "poolers",
-    "read_migrations",
 ]

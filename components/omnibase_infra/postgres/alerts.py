@@ -1,4 +1,4 @@
-"""Alerts on the database's volumes, pure. Thresholds and their sources: docs/architecture/monitoring.md.
+"""Alerts on the database's volumes and on who cannot reach it, pure. Thresholds: docs/architecture/monitoring.md.
 
 What is measured is what PostgreSQL says of itself against the declared sizes: a volume may be a directory whose size
 nobody enforces, and its own file system would tell of the whole disk.
@@ -11,7 +11,7 @@ _RUNBOOK = "database-filling"
 
 
 def database_alerts(job: str, storage_gib: int, wal_storage_gib: int) -> list[Alert]:
-    """Alerts on data and write-ahead log that come near the size of their volumes.
+    """Alerts on data and write-ahead log that come near the size of their volumes, and on services without a database.
 
     Args:
         job: of the instances' series.
@@ -31,6 +31,15 @@ def database_alerts(job: str, storage_gib: int, wal_storage_gib: int) -> list[Al
             "summary": "The log (WAL) of {{ $labels.pod }} takes {{ $value | humanizePercentage }} of its volume.",
             "runbook": _RUNBOOK,
             "labels": {"database": job},
+        },
+        {
+            "name": "ServiceWithoutDatabase",
+            # what services say themselves, also of a database on somebody else's server
+            "expr": 'max by (job) (database_connected{endpoint="rw"}) == 0',
+            "for_seconds": 60,
+            "severity": "critical",
+            "summary": "No copy of {{ $labels.job }} reaches its database.",
+            "runbook": "service-without-database",
         },
     ]
 

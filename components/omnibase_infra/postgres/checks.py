@@ -7,7 +7,7 @@ from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
-from omnibase_infra.postgres.bootstrap import migration_problems
+from omnibase_infra.postgres.bootstrap import bootstrap_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
@@ -31,7 +31,7 @@ def _names(name: str, args: PostgresClusterArgs) -> list[str]:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    return [*found, *_databases(args), *migration_problems(args["migrations"])]
+    return [*found, *_databases(args), *bootstrap_problems(args["migrations"])]
 
 
 def _databases(args: PostgresClusterArgs) -> list[str]:

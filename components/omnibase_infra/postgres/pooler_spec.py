@@ -19,6 +19,8 @@ def pooler(cluster: str, role: str, args: PostgresClusterArgs) -> Manifest:
             "annotations": {
                 "pulumi.com/waitFor": "jsonpath={.status.phase}=active",
                 "pulumi.com/timeoutSeconds": "300",
+                # In the foreground, the default, the operator makes anew what the garbage collector takes from it.
+                "pulumi.com/deletionPropagationPolicy": "background",
             },
         },
         "spec": {
@@ -62,7 +64,8 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "server_check_query": "select 1",
         "server_check_delay": "5",
         "server_lifetime": "1800",
-        "server_idle_timeout": "300",
+        # A database is dropped once nobody is connected, and the operator tries again after ever longer pauses.
+        "server_idle_timeout": "20",
         "dns_max_ttl": "5",
         "server_tls_sslmode": "verify-full",
         "client_tls_sslmode": "require",

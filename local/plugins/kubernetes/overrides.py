@@ -16,6 +16,8 @@ PATCH_FORCE = PREFIX + "patchForce"
 PATCH_FIELD_MANAGER = PREFIX + "patchFieldManager"
 DELETION_PROPAGATION = PREFIX + "deletionPropagationPolicy"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+PODS_END_BESIDE = "OMNIBASE_PODS_END_BESIDE"
+"""Variable: a workload counts as deleted before its pods have ended."""
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
 """How long a wait lasts when neither customTimeouts nor the annotation says otherwise."""
@@ -23,6 +25,7 @@ DEFAULT_TIMEOUT_SECONDS = 600.0
 _DELETE_MAY_SKIP = frozenset(
     {"Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"}
 )
+_RUNS_PODS = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
 
 
 def value(obj: Object, key: str) -> str:
@@ -56,9 +59,15 @@ def timeout_seconds(custom: float, obj: Object) -> float:
 
 
 def deletion_propagation(obj: Object) -> str:
-    """How dependents are deleted; Foreground unless the annotation says orphan or background."""
+    """How dependents are deleted: as the annotation says, else in the foreground.
+
+    PODS_END_BESIDE=true lets pods end in the background, for who deletes their namespaces too and so waits for them.
+    """
     wanted = value(obj, DELETION_PROPAGATION).lower()
-    return {"orphan": "Orphan", "background": "Background"}.get(wanted, "Foreground")
+    beside = os.environ.get(PODS_END_BESIDE) == "true" and obj.get("kind") in _RUNS_PODS
+    default = "Background" if beside else "Foreground"
+    known = {"orphan": "Orphan", "background": "Background", "foreground": "Foreground"}
+    return known.get(wanted, default)
 
 
 def skips_await(obj: Object) -> bool:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
-from omnibase_policies.model import Level, Problem, Severity, docker_rule, missing, undecided
+from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 
 _CONTAINER, _PROVIDER = "DockerContainer", "DockerProvider"
 _DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
@@ -24,7 +25,7 @@ def _is_container(found: Object) -> bool:
     return found.kind == _CONTAINER
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-privileged",
     "No privileged container on a Docker host",
     severity=Severity.CRITICAL,
@@ -40,7 +41,7 @@ def docker_no_privileged(found: Object, parameters: Parameters) -> Iterator[Prob
         yield from must_not_be_true(found.view["privileged"], "must be false or not set")
 
 
-@docker_rule(
+@resource_rule(
     "docker-drop-caps",
     "Containers on a Docker host have no capabilities",
     severity=Severity.HIGH,
@@ -59,7 +60,7 @@ def docker_drop_caps(found: Object, parameters: Parameters) -> Iterator[Problem]
     yield from if_set(found.view.at("capabilities", "adds"), lambda value: value == [], "must be empty")
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-new-privileges",
     "No process of a container on a Docker host gains rights",
     severity=Severity.HIGH,
@@ -75,12 +76,12 @@ def docker_no_new_privileges(found: Object, parameters: Parameters) -> Iterator[
         wanted = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
         yield from required(
             found.view["securityOpts"],
-            lambda value: isinstance(value, list) and not wanted.isdisjoint(map(str, value)),
+            lambda value: isinstance(value, list) and not wanted.isdisjoint(map(as_text, value)),
             "must contain no-new-privileges:true",
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-unconfined",
     "The kernel's filters stay on for containers of a Docker host",
     severity=Severity.CRITICAL,
@@ -94,10 +95,12 @@ def docker_no_unconfined(found: Object, parameters: Parameters) -> Iterator[Prob
     """No entry of `securityOpts` turns a filter off."""
     if _is_container(found):
         for option in found.view["securityOpts"].items():
-            yield from if_set(option, lambda value: not _UNCONFINED.search(str(value)), "must not turn a filter off")
+            yield from if_set(
+                option, lambda value: not _UNCONFINED.search(as_text(value)), "must not turn a filter off"
+            )
 
 
-@docker_rule(
+@resource_rule(
     "docker-limits",
     "Containers of a Docker host have limits of memory, processors and processes",
     severity=Severity.HIGH,
@@ -122,7 +125,7 @@ def docker_limits(found: Object, parameters: Parameters) -> Iterator[Problem]:
         yield missing(found.view["ulimits"], "must limit nproc")
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-host-namespaces",
     "Containers of a Docker host share no namespace with it or with another container",
     severity=Severity.CRITICAL,
@@ -138,12 +141,14 @@ def docker_no_host_namespaces(found: Object, parameters: Parameters) -> Iterator
         for name in ("networkMode", "pidMode", "ipcMode", "usernsMode"):
             yield from if_set(
                 found.view[name],
-                lambda value: str(value) not in ("host", "shareable") and not str(value).startswith("container:"),
+                lambda value: (
+                    as_text(value) not in ("host", "shareable") and not as_text(value).startswith("container:")
+                ),
                 "must not be `host`, shareable or another container's",
             )
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-sensitive-mounts",
     "Containers of a Docker host see no directory of its own, no device and no socket of an engine",
     severity=Severity.CRITICAL,
@@ -161,11 +166,11 @@ def docker_no_sensitive_mounts(found: Object, parameters: Parameters) -> Iterato
     paths = [volume["hostPath"] for volume in found.view["volumes"].items()] + [mount["source"] for mount in binds]
     for path in paths:
         yield from if_set(
-            path, lambda value: not _is_sensitive(str(value)), "must not be a directory of the host's own"
+            path, lambda value: not _is_sensitive(as_text(value)), "must not be a directory of the host's own"
         )
     for mount in found.view["mounts"].items():
         propagation = mount.at("bindOptions", "propagation")
-        yield from if_set(propagation, lambda value: "shared" not in str(value), "must not propagate to the host")
+        yield from if_set(propagation, lambda value: "shared" not in as_text(value), "must not propagate to the host")
     yield from if_set(found.view["devices"], lambda value: value == [], "must not give a device")
 
 
@@ -175,7 +180,7 @@ def _is_sensitive(path: str) -> bool:
     return bare in ("", "/var") or below or _SOCKET.search(bare) is not None
 
 
-@docker_rule(
+@resource_rule(
     "docker-ports-bound",
     "Ports of a Docker host are opened on a named address and above 1023",
     severity=Severity.HIGH,
@@ -197,16 +202,16 @@ def docker_ports_bound(found: Object, parameters: Parameters) -> Iterator[Proble
 
 def _is_one_address(value: object) -> bool:
     try:
-        return not ipaddress.ip_address(str(value)).is_unspecified
+        return not ipaddress.ip_address(as_text(value)).is_unspecified
     except ValueError:
         return False
 
 
 def _is_free_port(value: object) -> bool:
-    return is_number(value) and (value == 0 or float(str(value)) >= _FIRST_FREE_PORT)
+    return is_number(value) and (value == 0 or float(as_text(value)) >= _FIRST_FREE_PORT)
 
 
-@docker_rule(
+@resource_rule(
     "docker-user-nonroot",
     "Containers of a Docker host run as a user other than root",
     severity=Severity.HIGH,
@@ -223,11 +228,11 @@ def docker_user_nonroot(found: Object, parameters: Parameters) -> Iterator[Probl
 
 
 def _is_other_user(value: object) -> bool:
-    parts = str(value).split(":")
+    parts = as_text(value).split(":")
     return parts[0] != "" and not any(part in ("root", "0") or re.fullmatch(r"0+", part) for part in parts)
 
 
-@docker_rule(
+@resource_rule(
     "docker-read-only-root",
     "The root of a container on a Docker host is read-only",
     severity=Severity.MEDIUM,
@@ -243,7 +248,7 @@ def docker_read_only_root(found: Object, parameters: Parameters) -> Iterator[Pro
         yield from required(found.view["readOnly"], lambda value: value is True, "must be true")
 
 
-@docker_rule(
+@resource_rule(
     "docker-image-digest",
     "Containers of a Docker host run an image by digest",
     severity=Severity.HIGH,
@@ -256,10 +261,12 @@ def docker_read_only_root(found: Object, parameters: Parameters) -> Iterator[Pro
 def docker_image_digest(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """`image` ends in a digest."""
     if _is_container(found):
-        yield from required(found.view["image"], lambda value: bool(_DIGEST.match(str(value))), "must have a digest")
+        yield from required(
+            found.view["image"], lambda value: bool(_DIGEST.match(as_text(value))), "must have a digest"
+        )
 
 
-@docker_rule(
+@resource_rule(
     "docker-no-secret-env",
     "No credential in the environment of a container on a Docker host",
     severity=Severity.HIGH,
@@ -274,11 +281,11 @@ def docker_no_secret_env(found: Object, parameters: Parameters) -> Iterator[Prob
     if _is_container(found):
         for variable in found.view["envs"].items():
             yield from if_set(
-                variable, lambda value: not _CREDENTIAL.match(str(value)), "must not be a credential, by its name"
+                variable, lambda value: not _CREDENTIAL.match(as_text(value)), "must not be a credential, by its name"
             )
 
 
-@docker_rule(
+@resource_rule(
     "docker-healthcheck",
     "Containers of a Docker host say whether they work",
     severity=Severity.LOW,
@@ -299,7 +306,7 @@ def docker_healthcheck(found: Object, parameters: Parameters) -> Iterator[Proble
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-own-network",
     "Containers of a Docker host stay out of the default network",
     severity=Severity.LOW,
@@ -320,7 +327,7 @@ def docker_own_network(found: Object, parameters: Parameters) -> Iterator[Proble
         )
 
 
-@docker_rule(
+@resource_rule(
     "docker-daemon-tls",
     "A Docker engine behind the network is spoken to with certificates",
     severity=Severity.CRITICAL,
@@ -341,4 +348,4 @@ def docker_daemon_tls(found: Object, parameters: Parameters) -> Iterator[Problem
     if any(each.is_unknown for each in given):
         yield undecided(host, message)
         return
-    yield from if_set(host, lambda value: not str(value).startswith(("tcp://", "http://", "https://")), message)
+    yield from if_set(host, lambda value: not as_text(value).startswith(("tcp://", "http://", "https://")), message)

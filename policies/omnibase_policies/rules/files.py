@@ -42,10 +42,10 @@ def read_only_root_fs(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     good={"spec.volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "orders"}}]},
 )
 def volume_types_allowlist(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """Every volume is of one of the nine kinds."""
+    """Every volume is of one of the nine kinds, or of those of the parameters."""
     message = "must be of an allowed kind"
     for volume in pod.spec["volumes"].items():
-        kinds = [volume[kind] for kind in _VOLUMES]
+        kinds = [volume[kind] for kind in parameters.allowed_volumes or _VOLUMES]
         if any(not kind.is_absent and not kind.is_unknown for kind in kinds):
             continue
         if any(kind.is_unknown for kind in kinds):

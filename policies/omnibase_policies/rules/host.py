@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omnibase_policies.checks import everywhere, if_set, must_not_be_true
-from omnibase_policies.model import Problem, Severity, pod_rule, undecided, violated
+from omnibase_policies.checks import everywhere, if_set, is_number, must_not_be_true
+from omnibase_policies.model import Problem, Severity, missing, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _SOCKETS = (
@@ -36,7 +37,8 @@ def _host_namespace(field: str, title: str, gives: str, cis: str) -> None:
         good={f"spec.{field}": False},
     )
     def check(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-        yield from must_not_be_true(pod.spec[field], "must be false or not set")
+        if field != "hostNetwork" or not parameters.host_network:
+            yield from must_not_be_true(pod.spec[field], "must be false or not set")
 
 
 _host_namespace("hostPID", "The pod has its own processes", "sees and signals every process of the node", "5.2.3")
@@ -57,10 +59,18 @@ _host_namespace(
     good={"spec.containers.0.ports.0.hostPort": 0},
 )
 def no_host_port(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """`hostPort` is 0 or not set."""
+    """`hostPort` is 0 or not set, or within the range of the parameters."""
+    first, last = parameters.first_host_port, parameters.last_host_port
     for container in pod.containers:
         for port in container["ports"].items():
-            yield from if_set(port["hostPort"], lambda value: value == 0, "must not be set")
+            yield from if_set(
+                port["hostPort"], lambda value: value == 0 or _within(value, first, last), "must not be set"
+            )
+
+
+def _within(value: object, first: int | None, last: int | None) -> bool:
+    """Whether a port is in a range; without one of its ends there is none."""
+    return first is not None and last is not None and is_number(value) and first <= float(as_text(value)) <= last
 
 
 @pod_rule(
@@ -74,12 +84,24 @@ def no_host_port(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     good={"spec.volumes": [{"name": "logs", "emptyDir": {}}]},
 )
 def no_host_path(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """No volume is a hostPath."""
+    """No volume is a hostPath, but one that the parameters allow."""
     for volume in pod.spec["volumes"].items():
         if volume["hostPath"].is_unknown:
             yield undecided(volume["hostPath"], "must not be set")
-        elif not volume["hostPath"].is_absent:
+        elif not volume["hostPath"].is_absent and not _is_lent(pod, volume, parameters):
             yield violated(volume["hostPath"], "must not be set")
+
+
+def _is_lent(pod: Pod, volume: View, parameters: Parameters) -> bool:
+    """Whether the directory is below an allowed one, and mounted to read where that is the condition."""
+    path = volume.at("hostPath", "path").text().rstrip("/")
+    for each in parameters.allowed_host_paths:
+        prefix = each.prefix.rstrip("/")
+        if path == prefix or path.startswith(f"{prefix}/"):
+            mounts = [mount for container in pod.containers for mount in container["volumeMounts"].items()]
+            ours = [mount for mount in mounts if mount["name"].value == volume["name"].value]
+            return not each.read_only or all(mount["readOnly"].value is True for mount in ours)
+    return False
 
 
 @pod_rule(
@@ -140,3 +162,29 @@ def no_probe_or_lifecycle_host(pod: Pod, parameters: Parameters) -> Iterator[Pro
         for handler in handlers:
             for action in ("httpGet", "tcpSocket"):
                 yield from if_set(handler.at(action, "host"), lambda value: value == "", "must not be set")
+
+
+@pod_rule(
+    "windows-no-administrator",
+    "Windows containers do not run as administrator",
+    severity=Severity.HIGH,
+    frameworks=("Kyverno require-run-as-containeruser",),
+    rationale="ContainerAdministrator is what root is on Linux.",
+    remedy="Set `windowsOptions.runAsUserName: ContainerUser`.",
+    bad={"spec.securityContext.windowsOptions": {"runAsUserName": "ContainerAdministrator"}},
+    good={"spec.securityContext.windowsOptions": {"runAsUserName": "ContainerUser"}},
+)
+def windows_no_administrator(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """`runAsUserName` is no administrator, and is set on pods that say they are of Windows."""
+    for context in everywhere(pod):
+        name = context.at("windowsOptions", "runAsUserName")
+        yield from if_set(name, lambda value: not _is_of_system(as_text(value)), "must not be an administrator")
+    if pod.os.value == "windows":
+        read = [context.at("windowsOptions", "runAsUserName") for context in everywhere(pod)]
+        if read[0].is_absent and any(own.is_absent for own in read[1:]):
+            yield missing(read[0], "must be set, for example to ContainerUser")
+
+
+def _is_of_system(user: str) -> bool:
+    """Administrators, and the accounts under which Windows runs its own services."""
+    return any(word in user.lower() for word in ("administrator", "nt authority", "system"))

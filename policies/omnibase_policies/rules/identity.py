@@ -86,10 +86,11 @@ def high_uid_gid(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     good={"spec.securityContext.fsGroup": 10001},
 )
 def no_root_group(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """0 is in none of runAsGroup, fsGroup and supplementalGroups."""
-    groups = [context["runAsGroup"] for context in everywhere(pod)]
-    groups += [pod.security["fsGroup"], *pod.security["supplementalGroups"].items()]
-    for group in groups:
+    """`runAsGroup` is set for every container, its own or the pod's, and 0 is in none of the lists of groups."""
+    yield from inherited(
+        pod, lambda context: context["runAsGroup"], lambda value: value != 0, "must not be 0, here or on the pod"
+    )
+    for group in (pod.security["fsGroup"], *pod.security["supplementalGroups"].items()):
         yield from if_set(group, lambda value: value != 0, "must not be 0")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnibase_policies.checks import everywhere, if_set, inherited, unless
+from omnibase_policies.images import exempt
 from omnibase_policies.model import Problem, Severity, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.rules.privileges import WINDOWS_EXEMPT_SINCE
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _PROFILES = frozenset({"RuntimeDefault", "Localhost"})
@@ -49,6 +51,8 @@ def seccomp_runtime_default(pod: Pod, parameters: Parameters) -> Iterator[Proble
     """RuntimeDefault or Localhost for every container, its own or the pod's; Windows has no seccomp."""
     system = pod.os if parameters.pss_version >= WINDOWS_EXEMPT_SINCE else View(None)
     found = inherited(pod, _seccomp, _is_profile, f"{_PROFILE_MESSAGE}, here or on the pod")
+    if parameters.unset_seccomp:
+        found = (problem for problem in found if not problem.because_absent)
     yield from unless(system, "windows", found)
 
 
@@ -164,11 +168,28 @@ def _proc_mount(pod: Pod) -> Iterator[Problem]:
     good={"spec.securityContext.sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]},
 )
 def safe_sysctls(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """Every sysctl is on the list of the standard's version."""
-    allowed = {name for since, name in _SYSCTLS if parameters.pss_version >= since}
+    """Every sysctl is on the list of the standard's version, or of the parameters."""
+    allowed = parameters.allowed_sysctls or [name for since, name in _SYSCTLS if parameters.pss_version >= since]
     for sysctl in pod.security["sysctls"].items():
         name = sysctl["name"]
         if name.is_unknown:
             yield undecided(name, "must be one of the sysctls that the standard allows")
-        elif not (isinstance(name.value, str) and name.value in allowed):
+        elif not exempt(name.text(), allowed) or exempt(name.text(), parameters.forbidden_sysctls):
             yield violated(name, "must be one of the sysctls that the standard allows")
+
+
+@pod_rule(
+    "sysctl-value-safe",
+    "Values of sysctls are one value",
+    severity=Severity.CRITICAL,
+    frameworks=("CVE-2022-0811", "Kyverno prevent-cr8escape"),
+    rationale="CRI-O once passed a value with `+` or `=` on to the kernel as further settings, among them of the node.",
+    remedy="Write the value without `+` and `=`.",
+    bad={"spec.securityContext.sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1+kernel.core_pattern=x"}]},
+    good={"spec.securityContext.sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]},
+)
+def sysctl_value_safe(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """No value of a sysctl holds `+` or `=`."""
+    for sysctl in pod.security["sysctls"].items():
+        message = "must not hold + or ="
+        yield from if_set(sysctl["value"], lambda value: not {"+", "="} & set(as_text(value)), message)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omnibase_policies.checks import if_set
+from omnibase_policies.checks import if_set, required
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+_SPACED_KINDS = frozenset(
+    {
+        "ConfigMap", "Endpoints", "EndpointSlice", "HorizontalPodAutoscaler", "Ingress", "LimitRange", "NetworkPolicy",
+        "PersistentVolumeClaim", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding", "Secret", "Service",
+        "ServiceAccount",
+    }
+)  # fmt: skip
+"""Kinds of Kubernetes's own that have a namespace; of others it is not known."""
+_SANDBOXES = ("Sandbox", "SandboxTemplate")
+"""Kinds of the API of agents' sandboxes: what runs there was written by a model."""
 _CLUSTER_KINDS = frozenset(
     {
         "Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
@@ -55,11 +65,13 @@ def no_control_plane_scheduling(pod: Pod, parameters: Parameters) -> Iterator[Pr
     good={"metadata.labels.omnibase.io/untrusted": "true", "spec.runtimeClassName": "gvisor"},
 )
 def hardened_runtime_class(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
-    """`runtimeClassName` is set where the pod's label says that it runs untrusted code."""
-    label = pod.template.at("metadata", "labels")["omnibase.io/untrusted"]
-    runtime = pod.spec["runtimeClassName"]
-    if label.value == "true" and not runtime.is_unknown and not runtime.text():
-        yield missing(runtime, "should name a sandboxed runtime for untrusted code")
+    """`runtimeClassName` is a sandbox's where the pod's label, or its kind, says that it runs untrusted code."""
+    label = pod.labels["omnibase.io/untrusted"]
+    if label.value == "true" or pod.kind in _SANDBOXES:
+        names = parameters.sandbox_runtime_classes
+        yield from required(
+            pod.spec["runtimeClassName"], lambda value: value in names, "should name a sandboxed runtime"
+        )
 
 
 @object_rule(
@@ -73,14 +85,14 @@ def hardened_runtime_class(pod: Pod, parameters: Parameters) -> Iterator[Problem
     good={"metadata.namespace": "orders"},
 )
 def no_default_namespace(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """Workloads say their namespace, and no object says `default`."""
-    if found.kind in _CLUSTER_KINDS:
+    """Objects say their namespace, where none means `default`, and no object says `default`."""
+    if found.kind in _CLUSTER_KINDS or (found.kind in ("Service", "Endpoints") and found.name == "kubernetes"):
         return
     namespace = found.metadata["namespace"]
     message = "must be another namespace than `default`"
     if namespace.is_unknown:
         yield undecided(namespace, message)
-    elif namespace.value in ("default", "") or (namespace.is_absent and found.pods):
+    elif namespace.value in ("default", "") or (namespace.is_absent and (found.pods or found.kind in _SPACED_KINDS)):
         yield violated(namespace, message) if not namespace.is_absent else missing(namespace, message)
 
 

@@ -71,18 +71,19 @@ def drop_all_capabilities(pod: Pod, parameters: Parameters) -> Iterator[Problem]
     yield from _not_on_windows(pod, parameters, _drops(pod))
 
 
-def _drops(pod: Pod) -> Iterator[Problem]:
+def _drops(pod: Pod, wanted: tuple[str, ...] = ("ALL",)) -> Iterator[Problem]:
+    message = f"must contain {' or '.join(wanted[:2])}"
     for container in pod.containers:
         drop = container.at("securityContext", "capabilities", "drop")
         entries = drop.items()
-        if any(entry.value == "ALL" for entry in entries):
+        if any(entry.value in wanted for entry in entries):
             continue
         if any(entry.is_unknown for entry in entries):
-            yield undecided(drop, "must contain ALL")
+            yield undecided(drop, message)
         elif drop.is_absent:
-            yield missing(drop, "must contain ALL")
+            yield missing(drop, message)
         else:
-            yield violated(drop, "must contain ALL")
+            yield violated(drop, message)
 
 
 @pod_rule(
@@ -113,7 +114,11 @@ def no_added_capabilities(pod: Pod, parameters: Parameters) -> Iterator[Problem]
 )
 def no_dangerous_capabilities(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """`capabilities.add` holds only what the baseline standard allows, the 13 of the runtimes' default set."""
-    yield from _added(pod, _BASELINE, "must not be added; it is not in the runtime's default set")
+    yield from _added(
+        pod,
+        _BASELINE.union(parameters.allowed_capabilities),
+        "must not be added; it is not in the runtime's default set",
+    )
 
 
 def _added(pod: Pod, allowed: frozenset[str], message: str) -> Iterator[Problem]:
@@ -125,3 +130,18 @@ def _added(pod: Pod, allowed: frozenset[str], message: str) -> Iterator[Problem]
 def _not_on_windows(pod: Pod, parameters: Parameters, problems: Iterator[Problem]) -> Iterator[Problem]:
     system: View = pod.os if parameters.pss_version >= WINDOWS_EXEMPT_SINCE else View(None)
     yield from unless(system, "windows", problems)
+
+
+@pod_rule(
+    "drop-net-raw",
+    "Containers cannot forge packets",
+    severity=Severity.MEDIUM,
+    frameworks=("CIS Kubernetes 5.2.7", "Kyverno require-drop-cap-net-raw", "kubescape C-0046"),
+    rationale="With NET_RAW a container answers for other pods' addresses, and the runtime gives it unasked.",
+    remedy="Set `capabilities.drop: [ALL]`, or at least NET_RAW.",
+    bad={"spec.containers.0.securityContext.capabilities.drop": ["CHOWN"]},
+    good={"spec.containers.0.securityContext.capabilities.drop": ["NET_RAW"]},
+)
+def drop_net_raw(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """`capabilities.drop` of every container has ALL or NET_RAW, with or without CAP_; Windows has no capabilities."""
+    yield from _not_on_windows(pod, parameters, _drops(pod, ("ALL", "NET_RAW", "CAP_NET_RAW")))

@@ -45,12 +45,12 @@ def environment(directory: Path, **overrides: str) -> dict[str, str]:
     return {"OMNIBASE_IMAGES_LOCK": str(lock), "OMNIBASE_VENDOR_DIR": str(vendor_directory()), **overrides}
 
 
-def record_stack(stack: str, *, preview: bool = False, **overrides: str) -> Recorder:
-    """Run the program of a stack against a Recorder."""
+def record_stack(stack: str, *, preview: bool = False, as_sdk: bool = False, **overrides: str) -> Recorder:
+    """Run the program of a stack against a Recorder; see `record`."""
     with tempfile.TemporaryDirectory() as directory:
         given = environment(Path(directory), **overrides)
         config = engine_config(stack)
-        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview)
+        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview, as_sdk=as_sdk)
 
 
 @functools.cache
@@ -72,6 +72,12 @@ def kubernetes_objects(stack: str) -> list[Registration]:
 def of_kind(stack: str, kind: str) -> list[Registration]:
     """Objects of one kind."""
     return [found for found in kubernetes_objects(stack) if found.inputs["kind"] == kind]
+
+
+def alert_rules(stack: str) -> list[dict[str, Any]]:
+    """Every alert as Prometheus reads it, of all objects that hold some."""
+    groups = [group for found in of_kind(stack, "PrometheusRule") for group in found.inputs["spec"]["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def stack_outputs(recorder: Recorder) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Alerts of gateway, logging, messaging, database, rollout and workloads, run by promtool on made-up series."""
+"""Alerts of gateway, logs, messages, database, network, rollout and workloads, run by promtool on made-up series."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from omnibase_infra.logging import logging_alerts
 from omnibase_infra.messaging import message_alerts
 from omnibase_infra.monitoring.checks import problems
 from omnibase_infra.monitoring.workload_alerts import workload_alerts
+from omnibase_infra.network import network_alerts
 from omnibase_infra.postgres import database_alerts
 from omnibase_infra.rollout import rollout_alerts
 
@@ -23,6 +24,7 @@ OTHERS = [
     *message_alerts("messages", 1),
     *database_alerts("database", 1, 1),
     *rollout_alerts("reference", "kube-state-metrics"),
+    *network_alerts("kube-state-metrics", {"n": ["default-deny", "in", "out"], "other": ["default-deny"]}),
 ]
 ALERTS = [*OTHERS, *workload_alerts("kube-state-metrics")]
 RULES = Rules(monitoring(), ALERTS)
@@ -44,6 +46,11 @@ CANARY = 'http_requests_total{job="reference-canary",pod="k",status="200"'
 ANALYSIS = f'kube_job_status_active{{{KUBE},job_name="reference-analysis"}}'
 POD, JOB = f'{KUBE},pod="p"', f'{KUBE},job_name="j"'
 CLAIM = f'kube_persistentvolumeclaim_status_phase{{{KUBE},persistentvolumeclaim="v",phase="Pending"}}'
+EXIT = f'kube_pod_container_status_last_terminated_exitcode{{{POD},container="c"}}'
+RESTARTS = f'kube_pod_container_status_restarts_total{{{POD},container="c"}}'
+EXPORTER, POLICY = 'up{job="kube-state-metrics",pod="k"}', "kube_networkpolicy_created{"
+LABELS = f"kube_networkpolicy_labels{{{KUBE},"
+OTHER = f'{POLICY}job="kube-state-metrics",namespace="other",networkpolicy="default-deny"}}'
 EDGE, STORED, MESSAGES = {"service": "gateway"}, {"service": "logging-store"}, {"service": "messages"}
 RAMP = "0x19 10+10x19 200x80"  # still for 5 minutes, 10 more every reading for 5 minutes, still again
 
@@ -269,11 +276,72 @@ CASES = {
     ),
     "a container restarts again and again": Case(
         name="PodCrashLooping",
-        series={f'kube_pod_container_status_restarts_total{{{POD},container="c"}}': "0x19 1x3 2x3 3x3 4x100"},
+        series={RESTARTS: "0x19 1x3 2x3 3x3 4x100"},
         fires="9m",
         labels={"namespace": "n", "pod": "p", "container": "c"},
         summary="",
         severities=("warning",),
+    ),
+    "a container is killed": Case(
+        name="ContainerKilled",
+        series={RESTARTS: "0x19 1x100", EXIT: "_x19 137x100"},
+        fires="6m",
+        labels={"namespace": "n", "pod": "p", "container": "c"},
+        summary="",
+        severities=("warning",),
+    ),
+    "a declared network policy is gone": Case(
+        name="NetworkPolicyMissing",
+        series={
+            f'{POLICY}{KUBE},networkpolicy="default-deny"}}': "1x120",
+            f'{POLICY}{KUBE},networkpolicy="in"}}': "1x19 stale _x39 1x60",
+            f'{POLICY}{KUBE},networkpolicy="out"}}': "1x19 stale _x39 1x60",
+            f'{POLICY}{KUBE},networkpolicy="stray"}}': "1x120",
+            OTHER: "1x120",
+            EXPORTER: "1x120",
+        },
+        fires="8m",
+        labels={"namespace": "n"},
+        summary="2 of the declared network policies of n are gone.",
+        severities=("warning",),
+    ),
+    "all network policies of a namespace are gone": Case(
+        name="NetworkPolicyMissing",
+        series={
+            **{
+                f'{POLICY}{KUBE},networkpolicy="{name}"}}': "1x19 stale _x39 1x60"
+                for name in ("default-deny", "in", "out")
+            },
+            OTHER: "1x120",
+            EXPORTER: "1x120",
+        },
+        fires="8m",
+        labels={"namespace": "n"},
+        summary="3 of the declared network policies of n are gone.",
+        severities=("warning",),
+    ),
+    "somebody adds a network policy": Case(
+        name="NetworkPolicyForeign",
+        series={
+            f'{LABELS}networkpolicy="in",label_app_kubernetes_io_part_of="omnibase"}}': "1x120",
+            f'{LABELS}networkpolicy="stray"}}': "_x19 1x39 stale",
+        },
+        fires="8m",
+        labels={"namespace": "n", "networkpolicy": "stray"},
+        summary="",
+        severities=("warning",),
+    ),
+    "no copy of a service reaches its database": Case(
+        name="ServiceWithoutDatabase",
+        series={
+            'database_connected{job="reference",pod="a",endpoint="rw"}': "1x19 0x39 1x60",
+            'database_connected{job="reference",pod="b",endpoint="rw"}': "1x15 0x100",
+            'database_connected{job="other",pod="c",endpoint="rw"}': "1x120",
+        },
+        fires="8m",
+        labels={"job": "reference"},
+        summary="",
+        severities=("critical",),
     ),
     "a pod does not become ready": Case(
         name="PodNotReady",
@@ -380,7 +448,20 @@ def test_an_alert_of_a_part_fires_and_clears(what: str, tmp_path: Path) -> None:
                 f"kube_job_status_succeeded{{{JOB}}}": "0x19 1x40",
             },
         ),
-        ("PodCrashLooping", {f'kube_pod_container_status_restarts_total{{{POD},container="c"}}': "0x19 1x3 2x40"}),
+        ("PodCrashLooping", {RESTARTS: "0x19 1x3 2x40"}),
+        # it ended by itself, or was killed long ago
+        ("ContainerKilled", {RESTARTS: "0x19 1x60", EXIT: "_x19 1x60"}),
+        ("ContainerKilled", {RESTARTS: "1x60", EXIT: "137x60"}),
+        # nothing is known while the exporter is away; that is told by TargetDown
+        ("NetworkPolicyMissing", {EXPORTER: "0x60"}),
+        # one copy of two
+        (
+            "ServiceWithoutDatabase",
+            {
+                'database_connected{job="reference",pod="a",endpoint="rw"}': "1x60",
+                'database_connected{job="reference",pod="b",endpoint="rw"}': "0x60",
+            },
+        ),
         # old letters are kept for a week; they were told when they came
         ("DeadLetters", {f"messages_dead_letters_made_total{{{READER}}}": "3x60"}),
     ],
@@ -402,10 +483,9 @@ def test_an_alert_of_a_part_has_a_runbook(name: str) -> None:
 
 @pytest.mark.parametrize("stack", stacks.STACKS)
 def test_every_stack_has_the_alerts_of_its_parts_each_at_least_two_readings_long(stack: str) -> None:
-    (found,) = stacks.of_kind(stack, "PrometheusRule")
     (store,) = stacks.of_kind(stack, "Prometheus")
     least = 2 * int(store.inputs["spec"]["scrapeInterval"].removesuffix("s"))
-    rules = [rule for group in found.inputs["spec"]["groups"] for rule in group["rules"]]
+    rules = stacks.alert_rules(stack)
     assert set(NAMES) <= {rule["alert"] for rule in rules}
     assert [rule for rule in rules if int(rule.get("for", "0s").removesuffix("s")) < least] == [
         rule for rule in rules if rule["alert"] == "Watchdog"

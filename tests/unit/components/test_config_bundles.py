@@ -103,6 +103,26 @@ def test_a_variable_that_a_bundle_requires_comes_from_somewhere() -> None:
     effective("runtime", bundles=unselected)
 
 
+@pytest.mark.req("V24")
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("services.kernel.depends_on.relay", {"services__kernel": service(depends_on={"relay": "started"})}),
+        ("services.kernel.calls", {"services__kernel": service(calls=["relay"])}),
+        ("gateway.routes.relays.service", {"gateway__routes__relays": {"service": "relay", "path": "/relays"}}),
+        ("mcp.endpoints.tools.service", {"mcp__endpoints": {"tools": {"service": "relay"}}}),
+        ("objectives.targets.relays.service", {"objectives__targets": {"relays": {"service": "relay"}}}),
+    ],
+)
+def test_what_is_in_use_names_nothing_that_no_selected_bundle_brings(path: str, changes: dict[str, Any]) -> None:
+    assert "comes with no selected bundle, so nothing is there" in said(path, **changes)
+
+
+def test_what_is_not_deployed_may_name_what_is_not_deployed() -> None:
+    changes = {"services__relay": service(calls=["traces"], depends_on={"kernel": "healthy"})}
+    assert set(effective(**changes)) == {"reference"}
+
+
 _NAMES = st.sampled_from("abcdef")
 _BUNDLES = st.dictionaries(
     _NAMES,

@@ -31,6 +31,13 @@ def test_a_route_leads_to_a_service_of_the_stack() -> None:
     assert "did you mean 'reference'?" in text
 
 
+@pytest.mark.req("C1.3")
+def test_a_route_leads_to_a_port_of_requests() -> None:
+    ports = {"rest": 8080, "admin": 9090}
+    changes = {"services__reference__ports": ports, "services__reference__health": {"command": ["true"]}}
+    assert "has no port of requests" in complaint("dev", "gateway.routes.notes.service", **changes)
+
+
 def test_two_routes_have_two_paths() -> None:
     routes = {name: {"service": "reference", "path": "/notes"} for name in ("one", "two")}
     assert "path of another route" in complaint("dev", "gateway.routes.two.path", gateway__routes=routes)

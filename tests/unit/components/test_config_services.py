@@ -38,6 +38,18 @@ def loaded(other: dict[str, Any], stack: str = "dev", **changes: Any) -> Service
     return load(stack, settings(stack, services__other=other, **changes), {}).config.services["other"]
 
 
+@pytest.mark.req("V23")
+@pytest.mark.parametrize("name", ["database", "messages", "messages-controller", "certificate-exporter", "database-rw"])
+def test_a_service_is_not_called_like_a_part_of_the_platform(name: str) -> None:
+    text = complaint("dev", f"services.{name}", **{f"services__{name.replace('-', '_DASH_')}": service()})
+    assert "is taken by the platform's own" in text
+
+
+def test_names_that_only_resemble_a_part_of_the_platform_are_free() -> None:
+    named = {"services__databases": service(), "services__my_DASH_messages": service()}
+    load("dev", settings("dev", quota__memory_mib=8192, **named), {})
+
+
 @pytest.mark.parametrize("make", [service, stateful, job])
 def test_a_service_of_each_kind_is_a_few_lines(make: Any) -> None:  # noqa: ANN401 -- one of the functions above
     found = loaded(make())
@@ -114,6 +126,7 @@ def test_metrics_are_read_from_a_port_that_exists() -> None:
     [
         ({"volumes": {"data": {"path": "/data", "size_gib": 1}}}, "volumes", "is for kind stateful, not for service"),
         ({"kind": "stateful"}, "volumes", "needs at least one volume"),
+        ({**stateful(), "ports": {}, "health": {"command": ["true"]}}, "ports", "needs at least one port"),
         ({"kind": "daemon"}, "kind", "must be one of service, stateful, job"),
         ({"layer": "runtme"}, "layer", "did you mean 'runtime'?"),
         ({"user": 0}, "user", "greater than or equal to 1"),
@@ -125,6 +138,8 @@ def test_metrics_are_read_from_a_port_that_exists() -> None:
         ({"cpu_limit_millis": 49}, "cpu_request_millis", "must be at most cpu_limit_millis = 49"),
         ({"memory_request_mib": 257}, "memory_request_mib", "must be at most memory_mib = 256"),
         ({"kind": "job", "ports": {}, "health": None, "rollout": {"enabled": True}}, "rollout.enabled", "not for job"),
+        ({"ports": {"rest": 8081}, "rollout": {"enabled": True}}, "ports", "needs a port http for a rollout"),
+        ({"health": {"tcp": True}, "rollout": {"enabled": True}}, "health.path", "is required for a rollout"),
         ({"documents": ["mpc"]}, "documents.0", "did you mean 'mcp'?"),
     ],
 )

@@ -204,6 +204,9 @@ def test_a_snapshot_keeps_the_newest_event_of_each_key() -> None:
     assert snapshot["subjects"] == [f"{SNAPSHOT}.*"]
     assert snapshot["max_events_per_key"] == 1
     assert snapshot["dead_letters"]["max_events_per_key"] == -1
+    asked |= {"retention_hours": 2, "dead_letter_hours": 2160}
+    kept = declaration(asked)
+    assert (kept["max_age_seconds"], kept["dead_letters"]["max_age_seconds"]) == (2 * 3600, 90 * 24 * 3600)
 
 
 @pytest.mark.req("C4.5")

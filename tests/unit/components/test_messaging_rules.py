@@ -101,6 +101,7 @@ def test_publishers_and_consumers_exist() -> None:
     load("dev", settings("dev", topics=topic(consumers={"orders": {}}), clients=["orders"]), {})
     assert "has keys already" in complaint("dev", "messaging.clients", clients=["reference"])
     assert "is the name of the client of `ops`" in complaint("dev", "messaging.clients", clients=["operators"])
+    assert "the bus's own controller" in complaint("dev", "messaging.clients", clients=["stream-controller"])
 
 
 def test_the_bus_needs_the_platforms_certificates() -> None:
@@ -132,6 +133,49 @@ def test_the_kind_of_a_topic_decides_how_long_and_how_it_is_kept(kind: str, hour
     assert topics.RETENTION_HOURS[topics.kind(name)] == hours
     assert topics.subjects(name) == [name + subject]
     assert topics.dead_letters(name) == "onex.dlq.orders.order-placed.v2"
+
+
+def kept(classes: dict[str, str] | None = None, **changes: Any) -> tuple[str, str]:  # noqa: ANN401 -- as above
+    """How long the events of the topic, and their dead letters, are kept."""
+    given = settings("dev", topics=topic(**changes))
+    given["messaging"]["retention"].update(classes or {})
+    found = load("dev", given, {}).config.messaging
+    events, letters = found.kept(NAME, found.topics[NAME])
+    return str(events), str(letters)
+
+
+@pytest.mark.req("C7.5")
+def test_a_class_says_how_long_events_and_letters_are_kept_and_a_topic_may_name_another() -> None:
+    assert kept() == ("30d", "7d")
+    assert kept(classes={"evt": "14d", "dlq": "10d"}) == ("14d", "10d")
+    assert kept(retention="cmd", dead_letters="quarantine") == ("7d", "90d")
+    assert kept(classes={"audit": "365d"}, retention="audit") == ("365d", "7d")
+
+
+@pytest.mark.req("C7.5", "C1.3")
+def test_a_class_that_nobody_declares_is_refused_with_the_nearest() -> None:
+    path = f"messaging.topics.{NAME}"
+    assert "did you mean 'intent'?" in complaint("dev", f"{path}.retention", topics=topic(retention="intents"))
+    text = complaint("dev", f"{path}.dead_letters", topics=topic(dead_letters="quarantin"))
+    assert "is not among messaging.retention; did you mean 'quarantine'?" in text
+    for age, why in (("30m", "must be from 1h to 365d"), ("forever", "a time span such as")):
+        given = settings("dev")
+        given["messaging"]["retention"]["evt"] = age
+        with pytest.raises(ConfigError, match=why):
+            load("dev", given, {})
+
+
+@pytest.mark.req("C7.5")
+def test_letters_in_quarantine_outlive_the_events_of_their_topic() -> None:
+    chosen = topic(retention="long", dead_letters="quarantine")
+    for age, fits in (("89d", True), ("90d", False)):
+        given = settings("dev", topics=chosen)
+        given["messaging"]["retention"]["long"] = age
+        if fits:
+            load("dev", given, {})
+            continue
+        with pytest.raises(ConfigError, match=r"keeps letters for 90d, and must be longer than the events' 90d"):
+            load("dev", given, {})
 
 
 @hypothesis.settings(max_examples=50, deadline=None)

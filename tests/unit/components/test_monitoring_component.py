@@ -308,17 +308,20 @@ def workloads(**changes: Any) -> WorkloadExporterArgs:  # noqa: ANN401 -- any ar
 
 
 @pytest.mark.req("V13")
-def test_the_workload_exporter_may_list_six_kinds_in_the_watched_namespaces_and_nothing_else() -> None:
+def test_the_workload_exporter_may_list_seven_kinds_in_the_watched_namespaces_and_nothing_else() -> None:
     found = record(lambda: WorkloadExporter("workload-exporter", workloads()))
     rules = one(found, "ClusterRole")["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "watch"}
     kinds = sorted(kind for rule in rules for kind in rule["resources"])
-    assert kinds == ["daemonsets", "deployments", "jobs", "persistentvolumeclaims", "pods", "statefulsets"]
+    assert kinds == [
+        "daemonsets", "deployments", "jobs", "networkpolicies", "persistentvolumeclaims", "pods", "statefulsets",
+    ]  # fmt: skip
     assert {key.partition("/")[0] for key in manifests(found, "RoleBinding")} == {"edge", "space", SPACE}
     assert manifests(found, "ClusterRoleBinding") == {}
     words = workload_exporter.command(workloads())
     assert f"--namespaces=edge,space,{SPACE}" in words
     assert f"--resources={','.join(kinds)}" in words
+    assert "--metric-labels-allowlist=networkpolicies=[app.kubernetes.io/part-of]" in words
     for item in found.registrations():
         if item.type.startswith("kubernetes:"):
             assert schemas.problems(item.inputs) == [], item.name

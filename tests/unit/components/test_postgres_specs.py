@@ -88,7 +88,13 @@ def test_client_connections_have_bounds_in_number_and_time() -> None:
     assert parameters["idle_transaction_timeout"] == "60"
     assert parameters["server_lifetime"] == "1800"
     assert parameters["server_login_retry"] == "1"
+    assert int(parameters["server_idle_timeout"]) <= 20, "a database is dropped once nobody is connected"
     assert spec()["postgresql"]["parameters"]["idle_in_transaction_session_timeout"] == "60s"
+
+
+def test_a_pooler_is_deleted_without_the_operator_making_its_parts_anew() -> None:
+    notes = pooler_spec.pooler("db", "rw", postgres())["metadata"]["annotations"]
+    assert notes["pulumi.com/deletionPropagationPolicy"] == "background"
 
 
 @pytest.mark.req("C2.4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,6 +78,26 @@ def test_a_stack_without_policy_levels_goes_nowhere(paths: Paths, tmp_path: Path
         with pytest.raises(InputError, match=r"policies/environments/judge\.json does not exist"):
             verb(unguarded, "judge", Progress())
     assert not paths.state.exists()
+
+
+@pytest.mark.req("C1.3")
+def test_settings_that_the_program_would_refuse_stop_up_and_preview_before_anything_is_built_or_started(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_check_machine", lambda _paths: None)
+    levels = tmp_path / "policies" / "environments"
+    levels.mkdir(parents=True)
+    (levels / "dev.json").write_text("{}")
+    text = (paths.root / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    twice = "  omnibase-infra:protect: no\n  omnibase-infra:cluster: {target: local}\n"
+    (tmp_path / "Pulumi.dev.yaml").write_text(text + twice, encoding="utf-8")
+    for verb in (machine.up, machine.preview):
+        with pytest.raises(InputError, match=r"must occur once") as refused:
+            verb(replace(paths, root=tmp_path), "dev", Progress())
+        assert re.search(r"Pulumi\.dev\.yaml:[0-9]+:27: protect = no: is true or false", refused.value.message)
+        assert refused.value.hint.startswith("nothing was changed")
+    assert not paths.state.exists()
+    assert not paths.cache.exists()
 
 
 @pytest.mark.parametrize("name", ["dev", "test", "staging", "prod"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import stack
-from local.errors import InputError
+from local.errors import InputError, LocalError
 
 _LOCAL = "config:\n  omnibase-infra:cluster:\n    target: local\n"
 
@@ -78,3 +78,22 @@ def test_the_stack_files_network_is_the_instances_and_must_not_be_contradicted(t
     assert stack.paths_of(tmp_path, "dev", {}).network == "10.99.0.0/16"
     with pytest.raises(InputError, match=r"OMNIBASE_NETWORK='10\.98\.0\.0/16'.*cluster\.network '10\.99\.0\.0/16'"):
         stack.paths_of(tmp_path, "dev", {"OMNIBASE_NETWORK": "10.98.0.0/16"})
+
+
+@pytest.mark.req("C1.2", "C1.3")
+def test_the_check_of_settings_counts_variables_and_says_all_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[3]
+    stack.check(root, "prod")
+    monkeypatch.setenv("OMNIBASE__POSTGRES__STORAGE_GIB", "101")
+    monkeypatch.setenv("OMNIBASE__QUOTA__PODS", "none")
+    with pytest.raises(InputError, match="have 3 problems") as refused:
+        stack.check(root, "prod")
+    assert "postgres.storage_gib = an override: prod accepts only" in refused.value.message
+
+
+def test_a_check_that_cannot_be_made_is_no_fault_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "_SETTINGS", "omnibase_infra.nothing")
+    with pytest.raises(LocalError, match=r"could not be checked: .*No module named omnibase_infra\.nothing"):
+        stack.check(tmp_path, "dev")

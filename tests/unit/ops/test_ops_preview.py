@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.policy import Waiver
+from ops.preview.command import _waiver
 from ops.preview.compare import compared, differing
 from ops.preview.events import Preview, Resource, read_events
 from ops.preview.markdown import render
@@ -128,6 +130,16 @@ def test_policy_findings_come_with_the_mandatory_ones_first() -> None:
     assert "| mandatory | `z-rule` | `web` | must not |" in text
 
 
+def test_a_waiver_of_the_pack_names_its_object_and_reason_and_says_when_it_has_ended() -> None:
+    given = [
+        Waiver(rule="no-host-path", object="DaemonSet/a/b", owner="ops", reason="reads logs", until=until)
+        for until in ("2020-01-01", "2999-01-01")
+    ]
+    text = render(build_report("prod", "", 0, Preview(), [_waiver(each) for each in given]))
+    assert "| no-host-path | DaemonSet/a/b | **ended 2020-01-01, the rule counts again** | ops | reads logs |" in text
+    assert "| no-host-path | DaemonSet/a/b | 2999-01-01 | ops | reads logs |" in text
+
+
 def test_overrides_waivers_and_errors_are_shown() -> None:
     outputs = {
         "overrides": {"postgres.instances": "OMNIBASE__POSTGRES__INSTANCES"},
@@ -138,7 +150,7 @@ def test_overrides_waivers_and_errors_are_shown() -> None:
     found = report({"resOutputsEvent": {"metadata": stack}}, error, error, code=2)
     text = render(found)
     assert "| `postgres.instances` | `OMNIBASE__POSTGRES__INSTANCES` |" in text
-    assert "| writable-root | 2027-01-01 | ops | old image |" in text
+    assert "| writable-root |  | 2027-01-01 | ops | old image |" in text
     assert text.count("postgres.instances = 9: too many") == 1
     assert "**The preview failed (exit code 2).**" in text
 

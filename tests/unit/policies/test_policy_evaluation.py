@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omnibase_policies import RULES, Finding, Level, ParameterError, State, evaluate
-from omnibase_policies.examples import POD, change, example
+from omnibase_policies import RULES, Finding, Level, ParameterError, State, check_registrations
+from omnibase_policies import evaluate as evaluate_whole
+from omnibase_policies.examples import POD, SPECIAL, change, example
 from omnibase_policies.model import Problem
 
 _WORDS = (
@@ -22,6 +23,11 @@ PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
 WAIVER = {
     "rule": "no-privileged", "object": "Pod/orders/orders", "reason": "a test", "owner": "data", "until": "2030-01-31",
 }  # fmt: skip
+
+
+def evaluate(objects: Any, **given: Any) -> list[Finding]:  # noqa: ANN401 - as the library's own
+    """One by one; the rules over a whole stack have tests of their own."""
+    return evaluate_whole(objects, together=False, **given)
 
 
 def raise_key_error() -> None:
@@ -66,7 +72,7 @@ _JSON = st.recursive(
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(value=_JSON, path=st.sampled_from(sorted({path for rule in RULES.values() for path in rule.bad} - {"kind"})))
+@given(value=_JSON, path=st.sampled_from(sorted({path for rule in RULES.values() for path in rule.bad} - set(SPECIAL))))
 def test_no_rule_fails_on_any_value_in_any_field_that_a_rule_reads(value: object, path: str) -> None:
     pod = copy.deepcopy(POD)
     change(pod, path.replace("subjects.0.", "spec."), value)
@@ -126,3 +132,98 @@ def test_a_rule_that_fails_blocks_and_stops_no_other_rule(monkeypatch: pytest.Mo
     assert found[0].level is Level.MANDATORY
     assert "KeyError" in found[0].message
     assert "secret-value" not in found[0].message
+
+
+def test_resources_of_a_program_are_judged_by_their_type_and_inputs() -> None:
+    bare = {key: value for key, value in PRIVILEGED.items() if key not in ("apiVersion", "kind")}
+    resources: list[dict[str, object]] = [
+        {"type": "pulumi:pulumi:Stack", "inputs": {}},
+        {"type": "kubernetes:core/v1:Pod", "inputs": bare},
+        {"type": "kubernetes:core/v1:Pod", "properties": POD},
+        {"type": "random:index/randomPassword:RandomPassword", "inputs": {"length": 8}},
+    ]
+    found = check_registrations(resources, tier="prod", together=False)
+    assert [(each.object_index, each.rule) for each in found] == [(1, "no-privileged")]
+
+
+def test_resources_of_a_program_are_judged_together_too() -> None:
+    found = check_registrations([{"type": "kubernetes:core/v1:Pod", "inputs": POD}], tier="prod")
+    assert "service-account-exists" in {each.rule for each in found}
+
+
+@pytest.mark.parametrize(
+    ("given", "rule", "changes"),
+    [
+        ({"repos": ["registry.example/team/"]}, "image-registry-allowlist", {}),
+        ({"repos": ["registry.example/"]}, "image-registry-denylist", {}),
+        ({"memory": "32Mi"}, "limit-maximum", {}),
+        ({"cpu": "50m"}, "request-maximum", {}),
+        ({"labels": [{"key": "owner", "allowedRegex": "^team-"}]}, "required-labels", {}),
+        ({"annotations": [{"key": "runbook"}]}, "required-annotations", {}),
+        ({"probes": ["startupProbe"]}, "liveness-and-readiness", {}),
+        ({"tags": ["1"]}, "image-no-latest", {"spec.containers.0.image": "registry.example/orders:1"}),
+        ({"kvs": [{"deprecatedAPI": "v1", "kinds": ["Pod"], "targetAPI": "v2"}]}, "no-deprecated-api", {}),
+        ({"volumes": ["secret"]}, "volume-types-allowlist", {"spec.volumes": [{"name": "a", "emptyDir": {}}]}),
+    ],
+)
+def test_parameters_of_gatekeepers_constraints_reach_our_rules(
+    given: dict[str, object], rule: str, changes: dict[str, object]
+) -> None:
+    assert rule in rules(evaluate([example(changes)], tier="prod", parameters=given))
+    assert rule not in rules(evaluate([POD], tier="prod"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"labels": "owner"}, "labels has not the form"),
+        ({"procMount": "Unmasked"}, "procMount has not the form"),
+        ({"maximum_memory_limit": "lots"}, "is no quantity"),
+        ({"required_labels": [{"key": "owner", "pattern": "("}]}, "is no regular expression"),
+        ({"required_labels": [{"name": "owner"}]}, "is no mapping with the right fields"),
+        ({"host_network": "yes"}, "must be true or false"),
+    ],
+)
+def test_a_setting_of_the_wrong_form_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        evaluate([POD], tier="prod", parameters=given)
+
+
+def test_containers_of_exempt_images_are_not_judged_and_their_neighbours_are() -> None:
+    pod = copy.deepcopy(PRIVILEGED)
+    pod["spec"]["initContainers"] = [{**pod["spec"]["containers"][0], "image": "registry.example/others@sha256:1"}]
+    found = evaluate([pod], tier="prod", parameters={"exempt_images": ["registry.example/orders*"]})
+    assert [each.path for each in found if each.rule == "no-privileged"] == [
+        "spec.initContainers[0].securityContext.privileged"
+    ]
+
+
+def _annotated(note: str, rule: str = "no-privileged") -> dict[str, Any]:
+    return example(
+        {"spec.containers.0.securityContext.privileged": True, f"metadata.annotations.omnibase.io/waiver.{rule}": note}
+    )
+
+
+def test_a_waiver_in_an_annotation_holds_through_its_last_day() -> None:
+    pod = _annotated("2030-01-31; data; a test")
+    assert evaluate([pod], tier="prod", parameters={"today": "2030-01-31"}) == []
+    ended = evaluate([pod], tier="prod", parameters={"today": "2030-02-01"})
+    assert rules(ended) == ["exception-has-owner-reason-expiry", "no-privileged"]
+    assert "the waiver of data ended on 2030-01-31" in ended[1].message
+
+
+@pytest.mark.parametrize(
+    ("note", "rule"),
+    [
+        ("for now", "no-privileged"),
+        ("2030-01-31; data", "no-privileged"),
+        ("2030-01-31; ; a reason", "no-privileged"),
+        ("soon; data; a reason", "no-privileged"),
+        ("2039-01-31; data; a reason", "no-privileged"),
+        ("2030-01-31; data; a reason", "no-privilegd"),
+        ("2030-01-31; data; a reason", "exception-has-owner-reason-expiry"),
+    ],
+)
+def test_a_waiver_in_an_annotation_that_is_not_whole_is_a_violation(note: str, rule: str) -> None:
+    found = evaluate([_annotated(note, rule)], tier="prod", parameters={"today": "2030-01-01"})
+    assert "exception-has-owner-reason-expiry" in rules(found)

@@ -109,14 +109,14 @@ def test_a_wrong_configuration_stops_the_engine(config: dict[str, Any], message:
         servicer(config=config)
 
 
-def test_the_data_of_secrets_is_not_even_read() -> None:
+def test_the_data_of_secrets_is_judged_and_never_shown() -> None:
     secret = {
         "kind": "Secret",
         "metadata": {"name": "a", "namespace": "default"},
         "stringData": {"password": "hunter2"},
     }
     found = analyze(servicer(), secret, "kubernetes:core/v1:Secret")
-    assert [each.policyName for each in found] == ["no-default-namespace"]
+    assert [each.policyName for each in found] == ["no-default-namespace", "external-secret-preferred"]
     assert "hunter2" not in str(found)
 
 

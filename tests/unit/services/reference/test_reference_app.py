@@ -21,6 +21,7 @@ async def test_liveness_does_not_depend_on_the_database(tmp_path: Path) -> None:
 async def test_readiness_does(tmp_path: Path) -> None:
     async with client(settings(tmp_path)) as http:
         assert (await http.get("/readyz")).status_code == 503
+        assert 'database_connected{endpoint="rw"} 0.0' in (await http.get("/metrics")).text
 
 
 async def test_a_write_is_retried_until_the_deadline_and_then_refused_with_advice(tmp_path: Path) -> None:

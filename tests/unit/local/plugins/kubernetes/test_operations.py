@@ -9,7 +9,7 @@ import pytest
 from local.plugins.common.errors import PartialFailureError, ResourceError
 from local.plugins.common.naming import Naming
 from local.plugins.common.values import UNKNOWN, Object, Secret
-from local.plugins.kubernetes import checkpoint
+from local.plugins.kubernetes import checkpoint, overrides
 from local.plugins.kubernetes.checking import check
 from local.plugins.kubernetes.client import ApiError, UnreachableError
 from local.plugins.kubernetes.deleting import delete
@@ -292,6 +292,30 @@ def test_the_propagation_of_a_deletion_is_the_annotations(tmp_path: Path) -> Non
     state = made(api, tmp_path, inputs)
     delete(session(api, tmp_path), urn(), "space/thing", state, 0)
     assert api.sent[0].body["propagationPolicy"] == "Orphan"
+
+
+@pytest.mark.parametrize(
+    ("kind", "note", "expected"),
+    [
+        ("Deployment", "", "Background"),
+        ("StatefulSet", "", "Background"),
+        ("DaemonSet", "", "Background"),
+        ("Deployment", "foreground", "Foreground"),
+        ("Deployment", "orphan", "Orphan"),
+        ("Namespace", "", "Foreground"),
+        ("ConfigMap", "", "Foreground"),
+    ],
+)
+def test_pods_end_beside_the_deletion_of_their_workload_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, kind: str, note: str, expected: str
+) -> None:
+    inputs: Object = {
+        "kind": kind,
+        "metadata": {"annotations": {"pulumi.com/deletionPropagationPolicy": note} if note else {}},
+    }
+    assert overrides.deletion_propagation(inputs) == {"Background": "Foreground"}.get(expected, expected)
+    monkeypatch.setenv("OMNIBASE_PODS_END_BESIDE", "true")
+    assert overrides.deletion_propagation(inputs) == expected
 
 
 def test_deleting_a_patch_gives_its_fields_back(tmp_path: Path) -> None:

@@ -1,0 +1,209 @@
+"""What the policy pack costs: CPU time and memory, beside checkov on the same manifests.
+
+    python -m bench.policy                the pack and `ops policy check`
+    python -m bench.policy --checkov      also checkov, installed into a virtual environment that is thrown away
+
+Manifests are made here: Deployment, Service, ServiceAccount, ConfigMap and NetworkPolicy in turn, every second group
+defective. CPU time is user and system time of the whole process, its start included; wall time of busy cores says
+little. Rows go into docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- bench-policy -->", "<!-- /bench-policy -->"
+CHECKOV = "checkov==3.3.30"
+SIZES = (100, 1000)
+_LABELS = {"app.kubernetes.io/name": "orders"}
+_MEBIBYTE = 1024
+_IN_PACK = """
+import json, sys
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import analyzer_pb2
+import pulumi_policy
+from omnibase_policies.pack import NAME, Servicer, policies
+servicer = Servicer(NAME, "1", policies(), pulumi_policy.EnforcementLevel.MANDATORY)
+stack = analyzer_pb2.AnalyzeStackRequest()
+for line in open(sys.argv[1], encoding="utf-8"):
+    manifest = json.loads(line)
+    version = manifest["apiVersion"]
+    token = f"kubernetes:{version if '/' in version else 'core/' + version}"
+    values = json_format.ParseDict(manifest, struct_pb2.Struct())
+    of = {"type": f"{token}:{manifest['kind']}", "properties": values, "urn": manifest["metadata"]["name"]}
+    servicer.Analyze(analyzer_pb2.AnalyzeRequest(**of), None)
+    stack.resources.add(**of)
+servicer.AnalyzeStack(stack, None)
+"""
+"""What the engine asks of the pack, without the engine: each resource alone, then all together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One process."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    memory_mib: float
+
+
+def manifests(count: int) -> list[dict[str, Any]]:
+    """So many objects, in groups of five that belong together."""
+    return [each for group in range(count // 5) for each in _group(f"orders-{group}", is_good=group % 2 == 0)]
+
+
+def _group(name: str, *, is_good: bool) -> list[dict[str, Any]]:
+    selector = {**_LABELS, "app.kubernetes.io/instance": name}
+    security: dict[str, Any] = {
+        "allowPrivilegeEscalation": not is_good,
+        "capabilities": {"drop": ["ALL"]} if is_good else {"add": ["SYS_ADMIN"]},
+        "readOnlyRootFilesystem": is_good,
+    }
+    container = {
+        "name": "orders",
+        "image": f"registry.example/orders@sha256:{'1' * 64}" if is_good else "orders:latest",
+        "ports": [{"containerPort": 8080}],
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}} if is_good else {},
+        "securityContext": security,
+    }
+    pod = {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": not is_good,
+        "hostPID": not is_good,
+        "securityContext": {"runAsNonRoot": is_good, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    template = {"metadata": {"labels": selector}, "spec": pod}
+    return [
+        _object("apps/v1", "Deployment", name, spec={"selector": {"matchLabels": selector}, "template": template}),
+        _object("v1", "Service", name, spec={"selector": selector, "ports": [{"port": 80, "targetPort": 8080}]}),
+        _object("v1", "ServiceAccount", name, automountServiceAccountToken=False),
+        _object("v1", "ConfigMap", name, data={"level": "info"}),
+        _object(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            name,
+            spec={"podSelector": {"matchLabels": selector}, "policyTypes": ["Ingress", "Egress"]},
+        ),
+    ]
+
+
+def _object(version: str, kind: str, name: str, **fields: object) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "orders", "labels": _LABELS}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+
+
+def cost(command: Sequence[str], directory: Path) -> Cost:
+    """Run a command to its end, whatever it finds.
+
+    Raises:
+        RuntimeError: it ended with something else than 0 and 1, which tools end with when they find something.
+    """
+    before = time.monotonic()
+    with (directory / "errors").open("w+", encoding="utf-8") as errors:
+        process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        if process.returncode not in (0, 1):
+            raise RuntimeError(f"{command[0]} ended with {process.returncode}: {errors.read()[-500:]}")
+    return Cost(
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        wall_seconds=time.monotonic() - before,
+        memory_mib=used.ru_maxrss / _MEBIBYTE,
+    )
+
+
+def measure(directory: Path, checkov: Path | None) -> dict[str, Cost]:
+    """Every figure by its name."""
+    ops = [sys.executable, "-c", "from ops.cli import main; main()", "policy"]
+    found = {"start: `ops policy list`": cost([*ops, "list"], directory)}
+    for size in SIZES:
+        lines, text = directory / f"{size}.jsonl", directory / f"{size}.yaml"
+        made = manifests(size)
+        lines.write_text("".join(f"{json.dumps(each)}\n" for each in made), encoding="utf-8")
+        text.write_text(yaml.safe_dump_all(made), encoding="utf-8")
+        found[f"the pack, {size} resources"] = cost([sys.executable, "-c", _IN_PACK, str(lines)], directory)
+        found[f"`ops policy check`, {size} manifests"] = cost([*ops, "check", str(text)], directory)
+        if checkov is not None:
+            command = [str(checkov), "--framework", "kubernetes", "--compact", "--quiet", "-o", "json", "-f", str(text)]
+            found[f"checkov, {size} manifests"] = cost(command, directory)
+    return found
+
+
+def install(directory: Path) -> Path | None:
+    """Checkov in an environment of its own, which the project's does not fit; None if the index does not have it."""
+    uv, made = Path(sys.executable).with_name("uv"), directory / "checkov"
+    steps = (
+        [uv, "venv", "-q", "--python", sys.executable, made],
+        [uv, "pip", "install", "-q", "--python", made, CHECKOV],
+    )
+    for step in steps:
+        ended = subprocess.run([str(word) for word in step], capture_output=True, text=True, check=False)
+        if ended.returncode:
+            print(f"bench.policy: {CHECKOV} cannot be installed: {ended.stderr.strip()[-300:]}", file=sys.stderr)
+            return None
+    return made / "bin" / "checkov"
+
+
+def rows(found: dict[str, Cost]) -> str:
+    """A table for the page."""
+    day = datetime.datetime.now(tz=datetime.UTC).date()
+    head = f"{day}, {os.cpu_count()} cores, Python {platform.python_version()}:\n\n"
+    head += "| what | CPU time | wall time | memory |\n|-|-:|-:|-:|\n"
+    return head + "".join(
+        f"| {name} | {each.cpu_seconds:.2f} s | {each.wall_seconds:.1f} s | {each.memory_mib:.0f} MiB |\n"
+        for name, each in found.items()
+    )
+
+
+def misses(found: dict[str, Cost]) -> list[str]:
+    """Targets that were not met."""
+    check, pack = found["`ops policy check`, 1000 manifests"], found["the pack, 1000 resources"]
+    held = [
+        (check.cpu_seconds <= 3, "`ops policy check` of 1,000 manifests: 3 s"),  # noqa: PLR2004
+        (found["start: `ops policy list`"].cpu_seconds <= 0.5, "start: 0.5 s"),  # noqa: PLR2004
+        (pack.memory_mib <= 120, "memory at 1,000 resources: 120 MiB"),  # noqa: PLR2004
+    ]
+    for size, share in zip(SIZES, (4, 2), strict=True):
+        other = found.get(f"checkov, {size} manifests")
+        if other is not None:
+            ours = found[f"the pack, {size} resources"].cpu_seconds
+            held.append((ours * share <= other.cpu_seconds, f"{size} resources: 1/{share} of checkov"))
+    return [target for is_held, target in held if not is_held]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, write the page, and say which targets are missed; 1 if any is."""
+    if set(arguments) - {"--checkov"}:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="bench-policy-") as name:
+        directory = Path(name)
+        found = measure(directory, install(directory) if arguments else None)
+    text = PAGE.read_text(encoding="utf-8")
+    above, below = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(f"{above}{BEGIN}\n{rows(found)}{END}{below}", encoding="utf-8")
+    print(rows(found))
+    missed = misses(found)
+    print("\n".join(f"not met: {target}" for target in missed) or "every target is met")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+"""The plan: which databases, where their files are, who owns them, how they are reached, in which order."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from omnibase_infra.migrations.errors import BAD_INPUT, MigrationError, refuse
+
+_Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Connection(_Strict):
+    """How one database is reached. Never through a pooler: a lock belongs to one server connection."""
+
+    host: Annotated[str, Field(min_length=1)]
+    """Name, address, or directory of a socket."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    database: Annotated[str, Field(min_length=1)]
+    user: Annotated[str, Field(min_length=1)]
+    """A role that may SET ROLE to the owner; it needs no other rights."""
+    password_file: Path | None = None
+    """File with the password and nothing else; default: what libpq finds, for example ~/.pgpass."""
+    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
+    ca_file: Path | None = None
+    """Certificate authority of the server."""
+
+
+class Database(_Strict):
+    """One database and its migration set."""
+
+    connection: Connection
+    directory: Path
+    """Where the files are, relative to the plan's own directory."""
+    owner: _Name
+    """Role that everything runs as."""
+    tracking_table: _Name = "schema_migrations"
+    """Table that records what ran."""
+    id_prefix: str = ""
+    """What names in the tracking table start with."""
+    after: list[str] = []
+    """Databases that must be complete before this one begins."""
+    required_tables: list[str] = []
+    """Tables that must be there when all has run."""
+
+
+class Limits(_Strict):
+    """How long what may take, in seconds."""
+
+    runner_lock: Annotated[float, Field(gt=0, le=3600)] = 60
+    """Until another runner is done."""
+    connect: Annotated[int, Field(ge=2, le=300)] = 10
+    """Until the server has answered."""
+    table_lock: Annotated[float, Field(gt=0, le=3600)] = 5
+    """Until a statement has its locks: others queue behind it meanwhile."""
+    statement: Annotated[float, Field(gt=0, le=86_400)] = 600
+    """Until one statement of a file has run."""
+    concurrent: Annotated[float, Field(gt=0, le=604_800)] = 3600
+    """Until an index has been built or dropped CONCURRENTLY, which stops nobody."""
+
+
+class Plan(_Strict):
+    """All databases of one run."""
+
+    databases: Annotated[dict[_Name, Database], Field(min_length=1)]
+    limits: Limits = Limits()
+
+    def order(self) -> list[str]:
+        """Names of the databases, each behind those that it is `after`, otherwise by name.
+
+        Raises:
+            MigrationError: `after` names no database of the plan, or a circle.
+        """
+        refuse([
+            f"databases.{name}.after: {other!r} is no other database of the plan"
+            for name, each in self.databases.items()
+            for other in each.after
+            if other == name or other not in self.databases
+        ])  # fmt: skip
+        sorter = TopologicalSorter({name: each.after for name, each in self.databases.items()})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            raise MigrationError(f"databases.after: {circle} wait for each other", exit_code=BAD_INPUT) from error
+        found: list[str] = []
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready())
+            found += ready
+            sorter.done(*ready)
+        return found
+
+    def only(self, name: str) -> Plan:
+        """The same for one database; what it is `after` is taken for complete.
+
+        Raises:
+            MigrationError: no such database.
+        """
+        if name not in self.databases:
+            known = ", ".join(self.databases)
+            raise MigrationError(f"database {name!r} is not in the plan; known are {known}", exit_code=BAD_INPUT)
+        alone = self.databases[name].model_copy(update={"after": []})
+        return self.model_copy(update={"databases": {name: alone}})
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan in JSON; its directories become absolute.
+
+    Raises:
+        MigrationError: not readable, not JSON, or fields that are wrong; all of them together.
+    """
+    try:
+        plan = Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise MigrationError(f"plan {path}: {error.strerror}", exit_code=BAD_INPUT) from error
+    except ValidationError as error:
+        lines = [f"plan {path}: {_field(each['loc'])}{each['msg']}" for each in error.errors(include_url=False)]
+        raise MigrationError(*lines, exit_code=BAD_INPUT) from error
+    plan.order()
+    base = path.resolve().parent
+    databases = {
+        name: each.model_copy(update={"directory": base / each.directory}) for name, each in plan.databases.items()
+    }
+    return plan.model_copy(update={"databases": databases})
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    return f"{'.'.join(map(str, place))}: " if place else ""

@@ -1,0 +1,196 @@
+"""Every rule on everything that was read, with the waivers that were asked for."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from omnibase_policies import RULES, STACK_RULES, Level, State, Waiver
+from omnibase_policies.evaluation import run, run_stack
+from omnibase_policies.model import Problem, RuleText
+from omnibase_policies.objects import Object, objects_in
+from omnibase_policies.values import View
+
+from ops.policy.places import Lines
+from ops.policy.settings import Settings
+from ops.policy.shown import shown_value
+from ops.policy.sources import Item, Sources
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Finding:
+    """What one rule says of one place, as every report shows it. Sorted by what stops, then by where it is."""
+
+    rank: int
+    """0 stops, 1 advises, 2 cannot tell yet, 3 is waived."""
+    resource: str
+    """`Kind/namespace/name`."""
+    rule: str
+    path: str
+    message: str
+    file: str
+    line: int
+    """On which the document begins; 0 where there are no lines."""
+    level: Level
+    state: State
+    value: str
+    """What stands there, if it can be no secret; else empty."""
+    waiver: Waiver | None = field(default=None, compare=False)
+    """The one that accepts it."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether the engine would stop here."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Everything that a check found."""
+
+    settings: Settings
+    resources: list[str]
+    """What was judged, sorted."""
+    findings: list[Finding]
+    """Sorted, without repetitions."""
+    skipped: list[str]
+    others: int
+    """Resources of which no rule speaks."""
+
+    @property
+    def violations(self) -> list[Finding]:
+        """What stops."""
+        return [each for each in self.findings if each.stops]
+
+    @property
+    def waivers(self) -> list[tuple[Waiver, str]]:
+        """Every waiver of the settings, the one that ends first at the head, as `in force`, `ended` or `not needed`."""
+        used = {(each.rule, each.resource) for each in self.findings}
+        today = self.settings.parameters.today or datetime.datetime.now(tz=datetime.UTC).date()
+        return [
+            (each, _standing(each, used, today)) for each in sorted(self.settings.parameters.waivers, key=_first_to_end)
+        ]
+
+
+def _first_to_end(waiver: Waiver) -> tuple[datetime.date, str, str]:
+    return waiver.until, waiver.rule, waiver.object
+
+
+def _standing(waiver: Waiver, used: set[tuple[str, str]], today: datetime.date) -> str:
+    if waiver.until < today:
+        return "ended"
+    return "in force" if (waiver.rule, waiver.object) in used else "not needed"
+
+
+def judge(sources: Sources, settings: Settings, *, whole: bool) -> Judgement:
+    """Judge what was read, each object alone and, if they are a whole stack, all of them together."""
+    judged = [found for item in sources.items for found in _objects(item)]
+    lines = Lines()
+    together = _together(judged, settings) if whole else ()
+    found = {_finding(said, settings, lines) for said in (*_alone(judged, settings), *together)}
+    return Judgement(
+        settings=settings,
+        resources=sorted({each.name for each in judged}),
+        findings=sorted(found),
+        skipped=sources.skipped,
+        others=sources.others,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """One object and where it was read."""
+
+    item: Item
+    object: Object
+    name: str
+    unread: Problem | None = None
+    """Why no rule can be asked, if so."""
+
+
+class _Said(NamedTuple):
+    """What a rule says of an object, and the waiver that accepts it."""
+
+    rule: RuleText
+    judged: _Judged
+    problem: Problem
+    waiver: Waiver | None
+
+
+def _objects(item: Item) -> list[_Judged]:
+    try:
+        found = list(objects_in(item.manifest, token=item.token))
+    except RecursionError:
+        whole = Object(View(None), "List", partial=False, pods=[])
+        unread = Problem("", "is nested too deeply to be judged")
+        return [_Judged(item=item, object=whole, name=item.name or "List", unread=unread)]
+    return [_Judged(item=item, object=each, name=_name(each, item)) for each in found]
+
+
+def _name(found: Object, item: Item) -> str:
+    """`Kind/namespace/name`, with Pulumi's name where the object has none of its own."""
+    return found.identity if "/" in found.identity else f"{found.kind}/{item.name or '(no name)'}"
+
+
+def _alone(judged: Iterable[_Judged], settings: Settings) -> Iterator[_Said]:
+    rules = [rule for rule in RULES.values() if settings.level_of(rule) is not None]
+    bare = replace(settings.parameters, waivers=())
+    for each in judged:
+        if each.unread is not None:
+            yield _Said(RULES["readable-pod"], each, each.unread, None)
+            continue
+        for rule in rules:
+            problems = run(rule, each.object, bare)
+            waiver = _waiver(rule, each, settings) if problems else None
+            if waiver is not None:
+                left = run(rule, each.object, settings.parameters)
+                problems, waiver = (left, None) if left else (problems, waiver)
+            for problem in problems:
+                yield _Said(rule, each, problem, waiver)
+
+
+def _together(judged: Sequence[_Judged], settings: Settings) -> Iterator[_Said]:
+    objects = [each.object for each in judged if each.unread is None]
+    places = {id(each.object): each for each in judged}
+    bare = replace(settings.parameters, waivers=())
+    for rule in STACK_RULES.values():
+        if settings.level_of(rule) is None:
+            continue
+        left = {(id(found), problem) for found, problem in run_stack(rule, objects, settings.parameters)}
+        for found, problem in run_stack(rule, objects, bare):
+            each = places[id(found)]
+            waiver = None if (id(found), problem) in left else _waiver(rule, each, settings)
+            yield _Said(rule, each, problem, waiver)
+
+
+def _waiver(rule: RuleText, each: _Judged, settings: Settings) -> Waiver | None:
+    wanted = (rule.id, each.object.identity)
+    return next((one for one in settings.parameters.waivers if (one.rule, one.object) == wanted), None)
+
+
+def _finding(said: _Said, settings: Settings, lines: Lines) -> Finding:
+    rule, each, problem, waiver = said
+    level = settings.level_of(rule) or Level.ADVISORY
+    return Finding(
+        rank=_rank(level, problem, waiver),
+        resource=each.name,
+        rule=rule.id,
+        path=problem.path,
+        message=problem.message,
+        file=each.item.file,
+        line=lines.of(each.item, problem.path),
+        level=level,
+        state=problem.state,
+        value=shown_value(each.item.manifest, problem.path),
+        waiver=waiver,
+    )
+
+
+def _rank(level: Level, problem: Problem, waiver: Waiver | None) -> int:
+    if waiver is not None:
+        return 3
+    if problem.state is State.UNKNOWN:
+        return 2
+    return 0 if level is Level.MANDATORY else 1
