@@ -34,6 +34,7 @@ from omnibase_infra.config import (
 from omnibase_infra.config.secrets import VALUES, ImportedValue, imports
 from omnibase_infra.errors import ArgsError
 from omnibase_infra.migrations import MigrationError, read_files
+from omnibase_infra.plain_values import replace_conversions
 from omnibase_infra.platform import Platform, PlatformArgs
 from omnibase_infra.versions import VENDOR_VARIABLE
 
@@ -41,7 +42,7 @@ _ALREADY_SHOWN = 32
 """Exit code by which the language host knows that the reason is on the screen already."""
 
 DEBUG_VARIABLE = "OMNIBASE_SDK_DEBUG"
-"""Set it to have the SDK's own debug messages (under `--debug`), and the stack of calls of each resource."""
+"""Set it to have the SDK as it is: its debug messages (under `--debug`), its stack of calls of each resource."""
 
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
@@ -67,15 +68,17 @@ def save_time(environ: Mapping[str, str] = os.environ) -> None:
       the engine drops the message.
     - The SDK sends the whole stack of calls with each resource. The engine keeps it in the state, a tenth of its bytes,
       with paths of this machine, and writes the state anew for each resource whose lines have moved.
+    - The SDK converts values as if each could be anything; see `plain_values`.
 
     Args:
-        environ: with OMNIBASE_SDK_DEBUG, messages and stacks of calls stay.
+        environ: with OMNIBASE_SDK_DEBUG, messages, stacks of calls and the SDK's own conversions stay.
     """
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
     if not environ.get(DEBUG_VARIABLE):
         pulumi.log.debug = _drop
         registering._get_stack_trace = source_pb2.StackTrace
+        replace_conversions()
 
 
 async def begin_requests() -> None:

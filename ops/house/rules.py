@@ -8,7 +8,7 @@ from ops.house.imports import LIBRARY, Import
 
 PROGRAM = ("__main__", "program", "hosted")
 """What puts the house together."""
-GROUND = ("alert", "errors", "naming", "nkeys", "objects", "pods", "scrape", "versions", "waiver")
+GROUND = ("alert", "errors", "naming", "nkeys", "objects", "plain_values", "pods", "scrape", "versions", "waiver")
 """Single files that every capability stands on."""
 SIDES = ("policies", "local", "ops")
 """Beside the library."""

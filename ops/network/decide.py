@@ -32,11 +32,27 @@ def allowed(policies: Sequence[Manifest], source: End, target: End, port: int, p
         policies: NetworkPolicy manifests of the whole cluster, or of the namespaces that matter.
         port: of the target's pods; EVERY_PORT for one that no rule names.
     """
-    wanted = (port, protocol)
-    leaves = not source.namespace or all(_side(policies, source, each, wanted, "Egress") for each in _single(target))
-    return leaves and (
-        not target.namespace or all(_side(policies, target, each, wanted, "Ingress") for each in _single(source))
-    )
+    return open_on(gates(policies, source, target), port, protocol)
+
+
+def gates(policies: Sequence[Manifest], source: End, target: End) -> list[list[Manifest]]:
+    """What a connection between two ends must pass: for each side that policies guard, the rules that know the other.
+
+    One empty list, and nothing gets through; no list, and everything does.
+    """
+    leaving = [_rules(policies, source, each, "Egress") for each in _single(target)] if source.namespace else []
+    arriving = [_rules(policies, target, each, "Ingress") for each in _single(source)] if target.namespace else []
+    return [rules for rules in (*leaving, *arriving) if rules is not None]
+
+
+def open_on(passed: Sequence[Sequence[Manifest]], port: int, protocol: str) -> bool:
+    """Whether gates are open on a port."""
+    return all(any(_ports_fit(rule, (port, protocol)) for rule in rules) for rules in passed)
+
+
+def guarding(policies: Sequence[Manifest], end: End) -> list[Manifest]:
+    """The policies that choose the pods of an end."""
+    return [policy for policy in _of_namespace(policies, end) if _chooses(policy, end)]
 
 
 def _single(end: End) -> list[End]:
@@ -64,14 +80,18 @@ def _expression(expression: Manifest, labels: Mapping[str, str]) -> bool:
     raise ValueError(f"operator {expression['operator']!r} of a label selector is none of the API's")
 
 
-def _side(policies: Sequence[Manifest], here: End, there: End, port: tuple[int, str], direction: str) -> bool:
-    applying = [spec for spec in map(_spec, _of_namespace(policies, here)) if direction in _types(spec)]
-    chosen = [spec for spec in applying if selects(spec.get("podSelector") or {}, here.labels)]
+def _rules(policies: Sequence[Manifest], here: End, there: End, direction: str) -> list[Manifest] | None:
+    """Rules of one direction that know the other end; None where no policy guards this end."""
+    chosen = [spec for spec in map(_spec, guarding(policies, here)) if direction in _types(spec)]
     if not chosen:
-        return True
+        return None
     peers = "to" if direction == "Egress" else "from"
     rules = [rule for spec in chosen for rule in spec.get(direction.lower()) or []]
-    return any(_ports_fit(rule, port) and _peers_fit(rule.get(peers), here, there) for rule in rules)
+    return [rule for rule in rules if _peers_fit(rule.get(peers), here, there)]
+
+
+def _chooses(policy: Manifest, end: End) -> bool:
+    return selects(_spec(policy).get("podSelector") or {}, end.labels)
 
 
 def _of_namespace(policies: Sequence[Manifest], here: End) -> list[Manifest]:

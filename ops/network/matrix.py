@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from ops.graph import Resource
 from ops.graph.pods import pod_groups
-from ops.network.decide import EVERY_PORT, Manifest, allowed, selects
+from ops.network.decide import EVERY_PORT, Manifest, gates, guarding, open_on, selects
 from ops.network.parties import DNS_POLICY, FLOW, Party, find_parties
 
 _STANDING = ("default-deny", DNS_POLICY)
@@ -83,21 +84,27 @@ def find_arrows(policies: Sequence[Manifest], parties: Sequence[Party]) -> list[
     Between two parties of whose namespaces none has policies of ours, nothing is decided here.
     """
     ports = named_ports(policies)
+    guards = {party.id: guarding(policies, party.end) for party in parties}
     found = []
-    for source in parties:
-        for target in parties:
-            if not _concerns_us(source, target):
-                continue
-            for protocol in sorted({protocol for protocol, _ in ports}):
-                if allowed(policies, source.end, target.end, EVERY_PORT, protocol):
-                    found.append(Arrow(source=source.id, target=target.id, protocol=protocol, port=EVERY_PORT))
-                    continue
-                found += [
-                    Arrow(source=source.id, target=target.id, protocol=protocol, port=port)
-                    for its, port in ports
-                    if its == protocol and allowed(policies, source.end, target.end, port, protocol)
-                ]
+    for source, target in product(parties, parties):
+        if _concerns_us(source, target):
+            passed = gates([*guards[source.id], *guards[target.id]], source.end, target.end)
+            found += [
+                Arrow(source=source.id, target=target.id, protocol=protocol, port=port)
+                for protocol, port in _open_ports(passed, ports)
+            ]
     return sorted(found)
+
+
+def _open_ports(passed: Sequence[Sequence[Manifest]], ports: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Of each protocol EVERY_PORT, or the named ports, on which gates are open."""
+    if not all(passed):
+        return
+    for protocol in sorted({protocol for protocol, _ in ports}):
+        if open_on(passed, EVERY_PORT, protocol):
+            yield protocol, EVERY_PORT
+        else:
+            yield from (each for each in ports if each[0] == protocol and open_on(passed, each[1], protocol))
 
 
 def named_ports(policies: Sequence[Manifest]) -> list[tuple[str, int]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnibase_policies import RULES, STACK_RULES, Level, State, Waiver
-from omnibase_policies.evaluation import run, run_stack
+from omnibase_policies.evaluation import problems_of, problems_together, unwaived, waiver_for
 from omnibase_policies.model import Problem, RuleText
 from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.values import View
@@ -58,44 +58,40 @@ class Judgement:
     skipped: list[str]
     others: int
     """Resources of which no rule speaks."""
+    waivers: list[tuple[Waiver, str]]
+    """Those of the settings and of annotations, the one that ends first at the head: in force, ended or not needed."""
 
     @property
     def violations(self) -> list[Finding]:
         """What stops."""
         return [each for each in self.findings if each.stops]
 
-    @property
-    def waivers(self) -> list[tuple[Waiver, str]]:
-        """Every waiver of the settings, the one that ends first at the head, as `in force`, `ended` or `not needed`."""
-        used = {(each.rule, each.resource) for each in self.findings}
-        today = self.settings.parameters.today or datetime.datetime.now(tz=datetime.UTC).date()
-        return [
-            (each, _standing(each, used, today)) for each in sorted(self.settings.parameters.waivers, key=_first_to_end)
-        ]
-
 
 def _first_to_end(waiver: Waiver) -> tuple[datetime.date, str, str]:
     return waiver.until, waiver.rule, waiver.object
 
 
-def _standing(waiver: Waiver, used: set[tuple[str, str]], today: datetime.date) -> str:
-    if waiver.until < today:
-        return "ended"
-    return "in force" if (waiver.rule, waiver.object) in used else "not needed"
+def _standings(said: Iterable[_Said], settings: Settings) -> list[tuple[Waiver, str]]:
+    needed = {each.waiver for each in said if each.waiver is not None}
+    today = settings.parameters.today or datetime.datetime.now(tz=datetime.UTC).date()
+    return [
+        (each, "ended" if each.until < today else "in force" if each in needed else "not needed")
+        for each in sorted({*settings.parameters.waivers, *needed}, key=_first_to_end)
+    ]
 
 
 def judge(sources: Sources, settings: Settings, *, whole: bool) -> Judgement:
     """Judge what was read, each object alone and, if they are a whole stack, all of them together."""
     judged = [found for item in sources.items for found in _objects(item)]
+    said = [*_alone(judged, settings), *(_together(judged, settings) if whole else ())]
     lines = Lines()
-    together = _together(judged, settings) if whole else ()
-    found = {_finding(said, settings, lines) for said in (*_alone(judged, settings), *together)}
     return Judgement(
         settings=settings,
         resources=sorted({each.name for each in judged}),
-        findings=sorted(found),
+        findings=sorted({_finding(each, settings, lines) for each in said}),
         skipped=sources.skipped,
         others=sources.others,
+        waivers=_standings(said, settings),
     )
 
 
@@ -111,12 +107,14 @@ class _Judged:
 
 
 class _Said(NamedTuple):
-    """What a rule says of an object, and the waiver that accepts it."""
+    """What a rule says of an object."""
 
     rule: RuleText
     judged: _Judged
     problem: Problem
-    waiver: Waiver | None
+    waiver: Waiver | None = None
+    """The one for it, also one that has ended."""
+    is_accepted: bool = False
 
 
 def _objects(item: Item) -> list[_Judged]:
@@ -136,42 +134,35 @@ def _name(found: Object, item: Item) -> str:
 
 def _alone(judged: Iterable[_Judged], settings: Settings) -> Iterator[_Said]:
     rules = [rule for rule in RULES.values() if settings.level_of(rule) is not None]
-    bare = replace(settings.parameters, waivers=())
     for each in judged:
         if each.unread is not None:
-            yield _Said(RULES["readable-pod"], each, each.unread, None)
+            yield _Said(RULES["readable-pod"], each, each.unread)
             continue
         for rule in rules:
-            problems = run(rule, each.object, bare)
-            waiver = _waiver(rule, each, settings) if problems else None
-            if waiver is not None:
-                left = run(rule, each.object, settings.parameters)
-                problems, waiver = (left, None) if left else (problems, waiver)
-            for problem in problems:
-                yield _Said(rule, each, problem, waiver)
+            yield from _said(rule, each, problems_of(rule, each.object, settings.parameters), settings)
 
 
 def _together(judged: Sequence[_Judged], settings: Settings) -> Iterator[_Said]:
     objects = [each.object for each in judged if each.unread is None]
     places = {id(each.object): each for each in judged}
-    bare = replace(settings.parameters, waivers=())
     for rule in STACK_RULES.values():
-        if settings.level_of(rule) is None:
-            continue
-        left = {(id(found), problem) for found, problem in run_stack(rule, objects, settings.parameters)}
-        for found, problem in run_stack(rule, objects, bare):
-            each = places[id(found)]
-            waiver = None if (id(found), problem) in left else _waiver(rule, each, settings)
-            yield _Said(rule, each, problem, waiver)
+        if settings.level_of(rule) is not None:
+            for found, problem in problems_together(rule, objects, settings.parameters):
+                yield from _said(rule, places[id(found)], [problem], settings)
 
 
-def _waiver(rule: RuleText, each: _Judged, settings: Settings) -> Waiver | None:
-    wanted = (rule.id, each.object.identity)
-    return next((one for one in settings.parameters.waivers if (one.rule, one.object) == wanted), None)
+def _said(rule: RuleText, each: _Judged, problems: list[Problem], settings: Settings) -> Iterator[_Said]:
+    if not problems:
+        return
+    waiver = waiver_for(rule, each.object, settings.parameters)
+    left = unwaived(rule, each.object, problems, settings.parameters)
+    for problem in left or problems:
+        yield _Said(rule, each, problem, waiver, is_accepted=not left)
 
 
 def _finding(said: _Said, settings: Settings, lines: Lines) -> Finding:
-    rule, each, problem, waiver = said
+    rule, each, problem, found_waiver, is_accepted = said
+    waiver = found_waiver if is_accepted else None
     level = settings.level_of(rule) or Level.ADVISORY
     return Finding(
         rank=_rank(level, problem, waiver),

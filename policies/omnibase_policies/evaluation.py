@@ -22,6 +22,7 @@ from omnibase_policies.model import (
 from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
 from omnibase_policies.resources import is_judged
+from omnibase_policies.waivers import annotated_waiver
 
 
 def evaluate(
@@ -119,12 +120,19 @@ def _tier(name: str) -> Tier:
 
 
 def run_stack(rule: StackRule, objects: Sequence[Object], parameters: Parameters) -> list[tuple[Object, Problem]]:
-    """What one rule says about all objects of a stack; a rule that fails is a problem of the first object."""
+    """What one rule says about all objects of a stack and no waiver accepts."""
+    said = problems_together(rule, objects, parameters)
+    return [(found, left) for found, problem in said for left in unwaived(rule, found, [problem], parameters)]
+
+
+def problems_together(
+    rule: StackRule, objects: Sequence[Object], parameters: Parameters
+) -> list[tuple[Object, Problem]]:
+    """The same before waivers; a rule that fails is a problem of the first object."""
     try:
-        problems = list(rule.check(objects, parameters))
-    except Exception as error:  # noqa: BLE001,RUF100 - as in `run`
+        return list(rule.check(objects, parameters))
+    except Exception as error:  # noqa: BLE001,RUF100 - as in `problems_of`
         return [(found, _defect(error)) for found in objects[:1]]
-    return [(found, left) for found, problem in problems for left in _unwaived(rule, found, [problem], parameters)]
 
 
 def judge(
@@ -166,14 +174,19 @@ def _asks(rule: Rule, kind: str, has_pods: bool) -> bool:
 
 
 def run(rule: Rule, found: Object, parameters: Parameters) -> list[Problem]:
-    """What one rule says about one object; a rule that fails is itself a problem, which blocks where the rule does."""
+    """What one rule says about one object and no waiver accepts."""
+    return unwaived(rule, found, problems_of(rule, found, parameters), parameters)
+
+
+def problems_of(rule: Rule, found: Object, parameters: Parameters) -> list[Problem]:
+    """The same before waivers; a rule that fails is itself a problem, which blocks where the rule does."""
     try:
         problems = list(_raw(rule, found, parameters))
     except Exception as error:  # noqa: BLE001,RUF100 - a defect in one rule must neither hide others nor let pass
         return [_defect(error)]
     if found.partial:
-        problems = [problem for problem in problems if not problem.because_absent]
-    return _unwaived(rule, found, problems, parameters)
+        return [problem for problem in problems if not problem.because_absent]
+    return problems
 
 
 def _defect(error: Exception) -> Problem:
@@ -193,11 +206,13 @@ def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]
 
 
 def waiver_for(rule: RuleText, found: Object, parameters: Parameters) -> Waiver | None:
-    """The waiver of a rule for an object, also one that has ended."""
-    return next((each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity), None)
+    """The waiver of a rule for an object, of the parameters or of its own annotation, also one that has ended."""
+    given = (each for each in parameters.waivers if each.rule == rule.id and each.object == found.identity)
+    return next(given, None) or annotated_waiver(rule.id, found)
 
 
-def _unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters: Parameters) -> list[Problem]:
+def unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters: Parameters) -> list[Problem]:
+    """The problems that no waiver accepts; where one did until it ended, they say whose it was."""
     waiver = waiver_for(rule, found, parameters) if problems else None
     if waiver is None:
         return problems

@@ -162,6 +162,8 @@ KUBERNETES: tuple[dict[str, Any], ...] = (
         reclaimPolicy="Retain",
         parameters={"encrypted": "true"},
     ),
+    {"kind": "Release", "metadata": {"name": "orders", "namespace": "orders"}},
+    {"kind": "ConfigFile"},
     _object("extensions.agents.x-k8s.io/v1beta1", "SandboxTemplate", spec={"networkPolicy": {"egress": []}}),
 )
 """One hardened object of each further kind that examples change."""

@@ -73,7 +73,8 @@ class View:
 
     def _below(self, value: object, name: str | int) -> View:
         """A part of this value; its path is put together only when a rule has something to say of it."""
-        found = View(value)
+        found = View.__new__(View)
+        found.value = value if type(value) in _PLAIN else resolve(value)
         found._above, found._name = self, name
         return found
 
@@ -90,6 +91,8 @@ class View:
     def __getitem__(self, key: str) -> View:
         """The field of a mapping; absent where this is no mapping, unknown where this is unknown."""
         value = self.value
+        if type(value) is dict:
+            return self._below(value.get(key), key)
         if value is UNKNOWN:
             return self._below(UNKNOWN, key)
         return self._below(value.get(key) if isinstance(value, Mapping) else None, key)

@@ -69,6 +69,24 @@ def test_a_stack_comes_up_drifts_is_repaired_and_goes_without_a_trace(stack: Sta
     assert stack.cluster.get("v1", "Namespace", "", stack.namespace) is None
 
 
+def test_a_workload_is_gone_before_pods_that_take_leave_where_its_namespace_waits_for_them(stack: Stack) -> None:
+    stack.make_namespace()
+    stack.program("""
+        k8s.apps.v1.Deployment("web", metadata={"name": "web", "namespace": space}, spec={
+            "selector": {"match_labels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}, "finalizers": ["example.test/takes-leave"]},
+                "spec": {"containers": [{"name": "web", "image": "example.test/web:1"}]},
+            },
+        })
+    """)
+    with PodRunner(stack.cluster, stack.namespace):
+        stack.run("up")
+    assert stack.checkout.engine().destroy(pods_beside=True) == 0, stack.checkout.text
+    assert stack.cluster.get("apps/v1", "Deployment", stack.namespace, "web") is None
+    (pod,) = stack.cluster.list("v1", "Pod", stack.namespace)
+    stack.cluster.patch(pod, {"metadata": {"finalizers": None}})
+
+
 def test_an_object_that_exists_already_is_not_taken_over(stack: Stack) -> None:
     stack.make_namespace()
     stack.kubectl("create", "configmap", "taken", "--from-literal=owner=somebody")

@@ -255,9 +255,10 @@ def test_the_gate_opens_when_everything_is_there_and_not_before(world: World) ->
 
 
 @pytest.mark.req("P6")
-def test_the_gate_does_not_open_for_an_empty_set(world: World) -> None:
+@pytest.mark.parametrize("command", ["wait", "up", "status", "verify"])
+def test_an_empty_set_is_no_success(world: World, command: str) -> None:
     world.database("orders")
-    assert "there is no migration in" in world.run("wait", "--seconds", "1", code=2)
+    assert "database orders: there is no migration in" in world.run(command, code=2)
 
 
 def test_a_statement_that_waits_for_a_lock_gives_up(world: World) -> None:
@@ -365,7 +366,7 @@ def test_files_that_are_wrong_stop_everything_before_a_connection(world: World) 
 def test_a_version_is_of_one_database(world: World) -> None:
     world.database("first", table(1, "a"))
     world.database("second", table(1, "b"))
-    for command in ("up", "down"):
+    for command in ("up", "down", "dry-run"):
         assert "name it with --database, one of first, second" in world.run(command, "--to", "1", code=2)
     world.run("up", "--to", "1", "--database", "second")
     assert (world.tables("first"), world.tables("second")) == ([], ["b"])

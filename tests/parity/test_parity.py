@@ -68,7 +68,8 @@ def test_each_side_says_what_it_is(sides: Sides) -> None:
     official = sides.official.run("up")
     assert "official pulumi v" in official
     assert "plugin kubernetes v4.34.2: official program" in official
-    assert "stand-in" not in official
+    assert "language host of omnibase-infra" not in official
+    assert "plugin docker v" in official, "the others stay: only these two official programs are in the directory"
 
 
 def test_the_same_program_makes_the_same_objects(sides: Sides) -> None:

@@ -30,7 +30,26 @@ _TWICE: dict[str, dict[str, None]] = {
     "seccomp-runtime-default": {"spec.containers.0.securityContext.seccompProfile": None},
 }
 """What our workloads say of the pod and of its containers: the example takes away one, this the other."""
-BREAKABLE = [rule for rule in RULES.values() if str(rule.bad.get("kind", "Pod")) in _OURS]
+_PULLED = {"image-moving-tag-pulled", "image-pull-policy"}
+_SELECTED = {"selector-matches-template"}
+_ALSO = {
+    "any-label": _SELECTED,
+    "image-digest": _PULLED,
+    "image-no-latest": _PULLED,
+    "limit-maximum": {"memory-request-equals-limit"},
+    "memory-request-equals-limit": {"resource-ratio"},
+    "port-named": {"probe-port-exists"},
+    "recommended-labels": _SELECTED,
+}
+"""What follows from a change of ours: images are pulled once, labels are selected, probes ask a port by its name."""
+_NOT_OURS = {
+    "no-deprecated-api": "speaks of versions that a Deployment does not have",
+    "no-naked-pod": "speaks of a Pod alone; ours are those of a Deployment",
+    "probes-differ": "its example changes one probe to what the hardened pod's other one is",
+    "resource-ratio": "its example raises one limit, of which ours ask for more",
+}
+"""Rules whose example cannot be done to our workload, and why."""
+BREAKABLE = [rule for rule in RULES.values() if str(rule.bad.get("kind", "Pod")) in _OURS and rule.id not in _NOT_OURS]
 
 
 @functools.cache
@@ -70,7 +89,7 @@ def test_a_field_of_ours_that_is_broken_is_found_by_its_rule_and_by_no_other(rul
     before = fired(json.loads(ours()[_OURS[str(rule.bad.get("kind", "Pod"))]]), rule)
     after = fired(broken(rule), rule)
     assert rule.id in after
-    assert after - before <= fired(example(rule.bad), rule)
+    assert after - before <= fired(example(rule.bad), rule) | _ALSO.get(rule.id, set())
 
 
 def test_most_rules_are_tried_on_objects_of_ours() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from itertools import product
 
 import pytest
 
@@ -11,6 +12,8 @@ from ops.graph import Resource
 from ops.graph.pods import pod_groups
 from ops.graph.words import name_of
 from ops.network import Matrix, build_matrix
+from ops.network.decide import allowed
+from ops.network.matrix import named_ports
 from ops.network.picture import render_matrix
 from tests.stacks.support import stacks
 
@@ -55,6 +58,18 @@ def test_every_workload_of_the_graph_is_a_party_of_its_own(stack: str) -> None:
     labelled = [group for group in groups if any(group.labels)]
     assert {f"{group.namespace}/{name_of(group)}" for group in labelled} <= ids
     assert len({(group.namespace, name_of(group)) for group in labelled}) == len(labelled)
+
+
+def test_each_arrow_of_dev_is_a_connection_that_is_allowed_by_itself_and_there_is_no_other() -> None:
+    """The matrix asks for pairs at once, `ops network verify` for one connection."""
+    matrix = _matrix("dev")
+    ours = {party.id for party in matrix.parties if party.namespace and party.is_managed}
+    arrows = {(each.source, each.target, each.protocol, each.port) for each in matrix.arrows}
+    for source, target in product(matrix.parties, matrix.parties):
+        for protocol, port in named_ports(matrix.policies):
+            if source.id in ours or target.id in ours:
+                said = (source.id, target.id, protocol, port) in arrows
+                assert said == allowed(matrix.policies, source.end, target.end, port, protocol), (source.id, target.id)
 
 
 def test_the_committed_matrix_of_dev_is_the_one_that_the_graph_gives() -> None:

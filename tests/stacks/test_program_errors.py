@@ -16,7 +16,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, stack: str, **environ: str) -> str:
     made: list[str] = []
     monkeypatch.setattr("omnibase_infra.program._register", lambda args: made.append(args.stack))
     with pytest.raises(SystemExit) as ended:
-        stacks.record_stack(stack, preview=False, **environ)
+        stacks.record_stack(stack, environ)
     assert ended.value.code == SHOWN
     assert made == []
     (message,) = messages

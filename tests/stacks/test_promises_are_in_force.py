@@ -20,7 +20,7 @@ OPENED = {
 def opened() -> dict[str, list[Registration]]:
     """Kind -> objects of dev with an origin, another header and a class for its route."""
     found: dict[str, list[Registration]] = {}
-    for each in stacks.record_stack("dev", preview=False, **OPENED).registrations():
+    for each in stacks.record_stack("dev", OPENED).registrations():
         if each.type.startswith("kubernetes:") and stacks.VENDOR_COMPONENT not in each.urn:
             found.setdefault(each.inputs["kind"], []).append(each)
     return found

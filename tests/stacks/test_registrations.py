@@ -154,7 +154,7 @@ def test_the_webhooks_answer_before_a_database_is_asked_for() -> None:
 
 
 def test_a_preview_of_a_machine_that_built_nothing_shows_digests_of_zeros() -> None:
-    recorder = stacks.record_stack("dev", preview=True, OMNIBASE_IMAGES_LOCK="/nonexistent/images.lock.json")
+    recorder = stacks.record_stack("dev", {"OMNIBASE_IMAGES_LOCK": "/nonexistent/images.lock.json"}, preview=True)
     (service,) = [found for found in recorder.registrations() if found.name == "reference-workload"]
     image = service.inputs["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image.endswith("@sha256:" + "0" * 64)
@@ -162,7 +162,7 @@ def test_a_preview_of_a_machine_that_built_nothing_shows_digests_of_zeros() -> N
 
 @pytest.mark.req("C1.2")
 def test_overrides_are_an_output_of_the_stack() -> None:
-    recorder = stacks.record_stack("dev", OMNIBASE__SERVICES__REFERENCE__REPLICAS="2")
+    recorder = stacks.record_stack("dev", {"OMNIBASE__SERVICES__REFERENCE__REPLICAS": "2"})
     assert stacks.stack_outputs(recorder)["overrides"] == {
         "services.reference.replicas": "OMNIBASE__SERVICES__REFERENCE__REPLICAS"
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from omnibase_infra.migrations import runner
-from omnibase_infra.migrations.errors import BAD_INPUT, FAILED, MigrationError
+from omnibase_infra.migrations.errors import FAILED, MigrationError
 from omnibase_infra.migrations.plan import Plan, read_plan
 from omnibase_infra.migrations.runner import Status
 
@@ -71,11 +71,6 @@ def _command(
 
 
 def _up(plan: Plan, asked: argparse.Namespace) -> int:
-    if asked.to is not None and len(plan.databases) > 1:
-        known = ", ".join(plan.databases)
-        raise MigrationError(
-            f"a version belongs to one database; name it with --database, one of {known}", exit_code=BAD_INPUT
-        )
     runner.up(plan, _say, asked.to)
     return _shown(runner.status(plan), asked, complete=asked.to is None)
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 
-from omnibase_infra.migrations.errors import BAD_INPUT, MigrationError, refuse
+from omnibase_infra.migrations.errors import BAD_INPUT, MigrationError
 from omnibase_infra.migrations.files import IndexChange, Migration, Script, migrations, read_files
 from omnibase_infra.migrations.history import APPLIED, APPLYING, REVERTING, History, Record, Step
 from omnibase_infra.migrations.plan import Database, Plan
@@ -82,12 +83,19 @@ def read_sets(plan: Plan) -> dict[str, list[Migration]]:
     found, wrong, code = dict[str, list[Migration]](), [], 0
     for name in plan.order():
         try:
-            found[name] = migrations(read_files(plan.databases[name].directory))
+            found[name] = _read(plan.databases[name].directory)
         except MigrationError as error:
             wrong += [f"database {name}: {problem}" for problem in error.problems]
             code = error.exit_code
     if wrong:
         raise MigrationError(*wrong, exit_code=code)
+    return found
+
+
+def _read(directory: Path) -> list[Migration]:
+    found = migrations(read_files(directory))
+    if not found:
+        raise MigrationError(f"there is no migration in {directory}; a wrong directory?", exit_code=BAD_INPUT)
     return found
 
 
@@ -97,8 +105,10 @@ def up(plan: Plan, say: Say, to: int | None = None) -> None:
     Nothing runs in any database if one of them has drifted. What failed stops the rest; the same command goes on there.
 
     Raises:
-        MigrationError: see there.
+        MigrationError: drift, a file or a verify query that failed, or something half or missing at the end.
     """
+    if to is not None:
+        _refuse_many(plan)
     with _opened(plan, lock=True) as sets:
         for each in sets:
             each.session.prepare_tracking()
@@ -117,11 +127,7 @@ def down(plan: Plan, say: Say, to: int) -> None:
     Raises:
         MigrationError: more than one database, no such version, no way back, or a file that failed.
     """
-    if len(plan.databases) > 1:
-        known = ", ".join(plan.databases)
-        raise MigrationError(
-            f"a version belongs to one database; name it with --database, one of {known}", exit_code=BAD_INPUT
-        )
+    _refuse_many(plan)
     with _opened(plan, lock=True) as sets:
         for each in _undrifted(sets):
             each.session.prepare_tracking()
@@ -137,6 +143,8 @@ def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
     Raises:
         MigrationError: as they would.
     """
+    if to is not None:
+        _refuse_many(plan)
     with _opened(plan, lock=False) as sets:
         found = {}
         for each in _undrifted(sets):
@@ -175,12 +183,8 @@ def wait(plan: Plan, say: Say, seconds: float) -> None:
         MigrationError: not within `seconds`, with what is missing.
     """
     deadline = time.monotonic() + seconds
-    sets, told = read_sets(plan), ""
-    refuse([
-        f"database {name}: there is no migration in {plan.databases[name].directory}, so nothing to wait for"
-        for name, each in sets.items()
-        if not each
-    ])  # fmt: skip
+    told = ""
+    read_sets(plan)  # what is wrong with files does not pass by waiting
     while missing := _missing(plan):
         if time.monotonic() > deadline:
             raise MigrationError(*(f"{line}; waited {seconds:g} s" for line in missing))
@@ -218,6 +222,13 @@ def _missing_tables(it: _Set) -> Iterator[str]:
     for table in it.settings.required_tables:
         if not it.session.exists(table):
             yield f"database {it.session.name}: required table {table} is not there"
+
+
+def _refuse_many(plan: Plan) -> None:
+    if len(plan.databases) > 1:
+        known = ", ".join(plan.databases)
+        words = f"a version belongs to one database; name it with --database, one of {known}"
+        raise MigrationError(words, exit_code=BAD_INPUT)
 
 
 @contextmanager

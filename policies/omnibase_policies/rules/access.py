@@ -8,6 +8,7 @@ from omnibase_policies.checks import if_set, is_number, must_not_be_true
 from omnibase_policies.model import Level, Problem, Severity, object_rule, pod_rule, violated
 from omnibase_policies.objects import CONTAINER_LISTS, Object, Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _SSH = 22
@@ -94,7 +95,7 @@ def no_privileged_container_port(pod: Pod, parameters: Parameters) -> Iterator[P
 
 
 def _is_free(value: object) -> bool:
-    return is_number(value) and float(str(value)) >= _FIRST_FREE_PORT
+    return is_number(value) and float(as_text(value)) >= _FIRST_FREE_PORT
 
 
 def _ports(pod: Pod) -> list[View]:

@@ -8,6 +8,7 @@ from omnibase_policies.checks import everywhere, if_set, is_number, must_not_be_
 from omnibase_policies.model import Problem, Severity, missing, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _SOCKETS = (
@@ -69,7 +70,7 @@ def no_host_port(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
 
 def _within(value: object, first: int | None, last: int | None) -> bool:
     """Whether a port is in a range; without one of its ends there is none."""
-    return first is not None and last is not None and is_number(value) and first <= float(str(value)) <= last
+    return first is not None and last is not None and is_number(value) and first <= float(as_text(value)) <= last
 
 
 @pod_rule(
@@ -177,7 +178,7 @@ def windows_no_administrator(pod: Pod, parameters: Parameters) -> Iterator[Probl
     """`runAsUserName` is no administrator, and is set on pods that say they are of Windows."""
     for context in everywhere(pod):
         name = context.at("windowsOptions", "runAsUserName")
-        yield from if_set(name, lambda value: not _is_of_system(str(value)), "must not be an administrator")
+        yield from if_set(name, lambda value: not _is_of_system(as_text(value)), "must not be an administrator")
     if pod.os.value == "windows":
         read = [context.at("windowsOptions", "runAsUserName") for context in everywhere(pod)]
         if read[0].is_absent and any(own.is_absent for own in read[1:]):

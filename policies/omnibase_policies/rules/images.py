@@ -9,6 +9,7 @@ from omnibase_policies.images import Reference, exempt, lies_in, reference
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _IMAGE = "spec.containers.0.image"
@@ -33,7 +34,7 @@ def _judged(
 ) -> Iterator[Problem]:
     for view in _images(found, parameters):
         if not exempt(view.text(), parameters.exempt_images):
-            yield from if_set(view, lambda value: good(str(value), reference(str(value))), message)
+            yield from if_set(view, lambda value: good(as_text(value), reference(as_text(value))), message)
 
 
 @object_rule(

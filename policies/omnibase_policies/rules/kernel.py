@@ -10,6 +10,7 @@ from omnibase_policies.model import Problem, Severity, pod_rule, undecided, viol
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.rules.privileges import WINDOWS_EXEMPT_SINCE
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _PROFILES = frozenset({"RuntimeDefault", "Localhost"})
@@ -191,4 +192,4 @@ def sysctl_value_safe(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """No value of a sysctl holds `+` or `=`."""
     for sysctl in pod.security["sysctls"].items():
         message = "must not hold + or ="
-        yield from if_set(sysctl["value"], lambda value: not {"+", "="} & set(str(value)), message)
+        yield from if_set(sysctl["value"], lambda value: not {"+", "="} & set(as_text(value)), message)

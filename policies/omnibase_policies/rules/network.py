@@ -11,11 +11,12 @@ from omnibase_policies.images import reference
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _SERVICE, _INGRESS, _POLICY = ("Service",), ("Ingress",), ("NetworkPolicy",)
 _HTTPS = 443
-_EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _NGINX = re.compile(r"^nginx\.(ingress\.kubernetes\.io|org|com)/")
 _BREAKS_OUT = re.compile(
     r"[{};\n]|\b(alias|root)\s|load_module|lua_package|_by_lua|/etc/(passwd|shadow|kubernetes)|/var/run/secrets"
@@ -105,7 +106,7 @@ def no_external_ips(found: Object, parameters: Parameters) -> Iterator[Problem]:
 def no_localhost_service(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """`externalName` is no name or address of the local machine."""
     field = found.view.at("spec", "externalName")
-    yield from if_set(field, lambda value: not _is_local(str(value)), "must not be the local machine")
+    yield from if_set(field, lambda value: not _is_local(as_text(value)), "must not be the local machine")
 
 
 def _is_local(name: str) -> bool:
@@ -222,7 +223,9 @@ def ingress_no_http(found: Object, parameters: Parameters) -> Iterator[Problem]:
 def no_wildcard_or_empty_host(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """Every rule has a host without `*`."""
     for rule in found.view.at("spec", "rules").items():
-        yield from required(rule["host"], lambda value: value != "" and "*" not in str(value), "must be one full name")
+        yield from required(
+            rule["host"], lambda value: value != "" and "*" not in as_text(value), "must be one full name"
+        )
 
 
 @object_rule(
@@ -262,7 +265,7 @@ def ingress_no_snippets(found: Object, parameters: Parameters) -> Iterator[Probl
         if "snippet" in name:
             yield from if_set(note, lambda value: False, "must not be set")
         else:
-            yield from if_set(note, lambda value: not _BREAKS_OUT.search(str(value)), "must not hold configuration")
+            yield from if_set(note, lambda value: not _BREAKS_OUT.search(as_text(value)), "must not hold configuration")
 
 
 @object_rule(
@@ -280,7 +283,9 @@ def ingress_path_safe(found: Object, parameters: Parameters) -> Iterator[Problem
     """No path is a directory of the controller's secrets or holds signs of a configuration."""
     for rule in found.view.at("spec", "rules").items():
         for path in rule.at("http", "paths").items():
-            yield from if_set(path["path"], lambda value: not _is_unsafe(str(value)), "must be a path of the service")
+            yield from if_set(
+                path["path"], lambda value: not _is_unsafe(as_text(value)), "must be a path of the service"
+            )
 
 
 def _is_unsafe(path: str) -> bool:
@@ -301,7 +306,7 @@ def _is_unsafe(path: str) -> bool:
 def no_ingress_nginx(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """No image is that of the controller."""
     for container in pod.containers:
-        yield from if_set(container["image"], lambda value: not _is_controller(str(value)), "should be another one")
+        yield from if_set(container["image"], lambda value: not _is_controller(as_text(value)), "should be another one")
 
 
 def _is_controller(image: str) -> bool:

@@ -15,7 +15,7 @@ _ROLES, _BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 _CHANGE = ("update", "patch")
 _READ = ("get", "list", "watch")
-_EVERYBODY = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
+_EVERYBODY = ("system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters")
 _BUILT_IN = frozenset({"cluster-admin", "admin", "edit", "view", "gce:podsecuritypolicy:calico-sa"})
 """Roles and bindings that Kubernetes, or the cloud it runs in, makes by itself."""
 _RBAC = "rbac.authorization.k8s.io"
@@ -321,7 +321,7 @@ def no_system_group_binding(found: Object, parameters: Parameters) -> Iterator[P
         name, message = subject["name"], "must not be everybody"
         if name.is_unknown:
             yield undecided(name, message)
-        elif name.value in _EVERYBODY:
+        elif name.text() in _EVERYBODY:
             yield violated(name, message)
 
 

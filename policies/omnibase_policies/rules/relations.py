@@ -11,6 +11,7 @@ from omnibase_policies.model import Level, Problem, Severity, missing, stack_rul
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.selectors import Labels, labels_of, matches, matches_plain
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 Found = Iterator[tuple[Object, Problem]]
@@ -222,7 +223,7 @@ def service_port_exists(objects: Sequence[Object], parameters: Parameters) -> Fo
         if found.kind != "Service" or not selector.fields():
             continue
         chosen = [pod for pod, labels in pods[found.space] if matches_plain(selector, labels)]
-        names = {port["name"].value for pod in chosen for each in pod.planned for port in each["ports"].items()}
+        names = {port["name"].text() for pod in chosen for each in pod.planned for port in each["ports"].items()}
         for port in found.view.at("spec", "ports").items() if chosen else ():
             target = port["targetPort"]
             if target.text() and not target.text().isdigit() and target.value not in names:
@@ -318,7 +319,7 @@ def service_selector_unique(objects: Sequence[Object], parameters: Parameters) -
             continue
         headless = spec["clusterIP"].value == "None"
         for port in spec["ports"].items():
-            target = str(port["port"].value if port["targetPort"].is_absent else port["targetPort"].value)
+            target = as_text((port["port"] if port["targetPort"].is_absent else port["targetPort"]).value)
             key = (found.space, headless, frozenset(labels.items()), target)
             if key in seen:
                 yield found, violated(spec["selector"], "should be the selector of one Service only")

@@ -10,6 +10,7 @@ from omnibase_policies.model import Level, Problem, Severity, missing, object_ru
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.selectors import labels_of, matches, matches_plain
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _JOBS = ("Job", "CronJob")
@@ -63,8 +64,17 @@ def probes_differ(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
         live, ready = container["livenessProbe"], container["readinessProbe"]
         if live.is_unknown or ready.is_unknown:
             yield undecided(live, "should differ from readinessProbe")
-        elif not live.is_absent and live.value == ready.value:
+        elif not live.is_absent and _asks(live) == _asks(ready):
             yield violated(live, "should differ from readinessProbe")
+
+
+def _asks(probe: View) -> list[tuple[str, str, str]]:
+    """What a probe asks for, and how often: its fields, those of its action, and the words of its command."""
+    fields = [(name, "", as_text(field.value)) for name, field in probe.fields() if name not in _ACTIONS]
+    for action in _ACTIONS:
+        fields += [(action, name, as_text(field.value)) for name, field in probe[action].fields()]
+        fields += [(action, "command", word) for word in probe[action]["command"].texts()]
+    return sorted(fields)
 
 
 @pod_rule(
@@ -93,7 +103,7 @@ def _is_foreign(port: View, own: list[View]) -> bool:
     if port.is_absent or port.is_unknown or any(each.is_unknown for each in own):
         return False
     by_name = isinstance(port.value, str) and not port.value.isdigit()
-    return bool(own or by_name) and str(port.value) not in {str(each.value) for each in own}
+    return bool(own or by_name) and as_text(port.value) not in {as_text(each.value) for each in own}
 
 
 @object_rule(
@@ -454,7 +464,7 @@ def restart_policy(found: Object, parameters: Parameters) -> Iterator[Problem]:
 def helm_tiller(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """No image is Tiller."""
     for container in pod.containers:
-        yield from if_set(container["image"], lambda value: not _is_tiller(str(value)), "must not be Tiller")
+        yield from if_set(container["image"], lambda value: not _is_tiller(as_text(value)), "must not be Tiller")
 
 
 def _is_tiller(image: str) -> bool:

@@ -16,6 +16,7 @@ from omnibase_policies.credentials import (
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - the name of a type
@@ -149,7 +150,7 @@ def no_secret_in_metadata(found: Object, parameters: Parameters) -> Iterator[Pro
         for place in ("labels", "annotations"):
             for _, value in each[place].fields():
                 message = "must not be a credential"
-                yield from if_set(value, lambda text: not is_credential(str(text)), message)
+                yield from if_set(value, lambda text: not is_credential(as_text(text)), message)
 
 
 @object_rule(

@@ -9,6 +9,7 @@ from omnibase_policies.model import Level, Problem, Severity, missing, object_ru
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.quantities import quantity
+from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
 _CLAIM, _CLASS, _VOLUME = "PersistentVolumeClaim", "StorageClass", "PersistentVolume"
@@ -93,7 +94,7 @@ def storageclass_encrypted(found: Object, parameters: Parameters) -> Iterator[Pr
     said = [found.view["parameters"][name] for name in names]
     if not names or any(view.is_unknown for view in said):
         return
-    if not any(str(view.value).lower() not in ("none", "", "false") for view in said):
+    if not any(as_text(view.value).lower() not in ("", "false") for view in said):
         yield missing(said[0], "should say that the disk is encrypted")
 
 
@@ -148,7 +149,7 @@ def no_host_credentials(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """No hostPath is, or holds, a place where clouds, clusters or people keep keys."""
     for volume in pod.spec["volumes"].items():
         path = volume.at("hostPath", "path")
-        yield from if_set(path, lambda value: not _has_keys(str(value)), "must not hold credentials of the node")
+        yield from if_set(path, lambda value: not _has_keys(as_text(value)), "must not hold credentials of the node")
 
 
 def _has_keys(path: str) -> bool:
@@ -178,12 +179,12 @@ def _has_keys(path: str) -> bool:
 def host_path_read_only(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """Every mount of a hostPath has `readOnly: true`."""
     volumes = pod.spec["volumes"].items()
-    lent = {volume["name"].value for volume in volumes if not volume["hostPath"].is_absent}
+    lent = {volume["name"].text() for volume in volumes if not volume["hostPath"].is_absent}
     unsure = any(volume["hostPath"].is_unknown or volume["name"].is_unknown for volume in volumes)
     for container in pod.containers if lent else ():
         for mount in container["volumeMounts"].items():
             field, message = mount["readOnly"], "must be true"
-            if field.value is True or not (mount["name"].is_unknown or mount["name"].value in lent or unsure):
+            if field.value is True or not (mount["name"].is_unknown or mount["name"].text() in lent or unsure):
                 continue
-            certain = mount["name"].value in lent and not unsure and not field.is_unknown
+            certain = mount["name"].text() in lent and not unsure and not field.is_unknown
             yield violated(field, message) if certain else undecided(field, message)

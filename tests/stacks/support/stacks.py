@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,14 @@ def environment(directory: Path, **overrides: str) -> dict[str, str]:
     return {"OMNIBASE_IMAGES_LOCK": str(lock), "OMNIBASE_VENDOR_DIR": str(vendor_directory()), **overrides}
 
 
-def record_stack(stack: str, *, preview: bool = False, **overrides: str) -> Recorder:
-    """Run the program of a stack against a Recorder."""
+def record_stack(
+    stack: str, overrides: Mapping[str, str] | None = None, *, preview: bool = False, as_sdk: bool = False
+) -> Recorder:
+    """Run the program of a stack, under variables of the environment, against a Recorder; see `record`."""
     with tempfile.TemporaryDirectory() as directory:
-        given = environment(Path(directory), **overrides)
+        given = environment(Path(directory), **(overrides or {}))
         config = engine_config(stack)
-        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview)
+        return record(lambda: main(ROOT, given), stack=stack, config=config, preview=preview, as_sdk=as_sdk)
 
 
 @functools.cache

@@ -201,7 +201,7 @@ def test_an_image_that_another_resource_makes_is_checked_when_it_is_known() -> N
         HardenedWorkload("web", workload(image=pulumi.Output.from_input(image)))
 
     assert objects(record(lambda: program(IMAGE)))["Deployment"]
-    with pytest.raises(ArgsError, match="has no digest"):
+    with pytest.raises(ValueError, match="HardenedWorkload 'web': image='a:latest' has no digest"):
         record(lambda: program("a:latest"))
 
 

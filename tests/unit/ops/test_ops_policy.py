@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,20 @@ def test_waivers_are_listed_with_owner_reason_and_end_and_one_that_ended_counts_
     assert ended.exit_code == 1
     assert "the waiver of data ended on 2020-01-31" in ended.stdout
     assert "no-privileged (ended)" in ended.stdout
+
+
+@pytest.mark.req("C5.10", "V28")
+@pytest.mark.parametrize(("days", "code", "standing"), [(30, 0, "in force"), (-30, 1, "ended")])
+def test_a_waiver_in_an_annotation_is_listed_as_those_of_the_settings_are(
+    days: int, code: int, standing: str, tmp_path: Path
+) -> None:
+    until = datetime.datetime.now(tz=datetime.UTC).date() + datetime.timedelta(days=days)
+    file, note = tmp_path / "pod.yaml", f"{until}; data; the probe needs it"
+    changes = {"spec.hostIPC": True, "metadata.annotations.omnibase.io/waiver.no-host-ipc": note}
+    file.write_text(yaml.safe_dump(example(changes)), encoding="utf-8")
+    assert run("check", file).exit_code == code
+    (waiver,) = found(file)["waivers"]
+    assert (waiver["rule"], waiver["owner"], waiver["standing"]) == ("no-host-ipc", "data", standing)
 
 
 def test_a_waiver_that_nothing_needs_is_said_to_be_so(manifests: Path, tmp_path: Path) -> None:

@@ -196,3 +196,34 @@ def test_containers_of_exempt_images_are_not_judged_and_their_neighbours_are() -
     assert [each.path for each in found if each.rule == "no-privileged"] == [
         "spec.initContainers[0].securityContext.privileged"
     ]
+
+
+def _annotated(note: str, rule: str = "no-privileged") -> dict[str, Any]:
+    return example(
+        {"spec.containers.0.securityContext.privileged": True, f"metadata.annotations.omnibase.io/waiver.{rule}": note}
+    )
+
+
+def test_a_waiver_in_an_annotation_holds_through_its_last_day() -> None:
+    pod = _annotated("2030-01-31; data; a test")
+    assert evaluate([pod], tier="prod", parameters={"today": "2030-01-31"}) == []
+    ended = evaluate([pod], tier="prod", parameters={"today": "2030-02-01"})
+    assert rules(ended) == ["exception-has-owner-reason-expiry", "no-privileged"]
+    assert "the waiver of data ended on 2030-01-31" in ended[1].message
+
+
+@pytest.mark.parametrize(
+    ("note", "rule"),
+    [
+        ("for now", "no-privileged"),
+        ("2030-01-31; data", "no-privileged"),
+        ("2030-01-31; ; a reason", "no-privileged"),
+        ("soon; data; a reason", "no-privileged"),
+        ("2039-01-31; data; a reason", "no-privileged"),
+        ("2030-01-31; data; a reason", "no-privilegd"),
+        ("2030-01-31; data; a reason", "exception-has-owner-reason-expiry"),
+    ],
+)
+def test_a_waiver_in_an_annotation_that_is_not_whole_is_a_violation(note: str, rule: str) -> None:
+    found = evaluate([_annotated(note, rule)], tier="prod", parameters={"today": "2030-01-01"})
+    assert "exception-has-owner-reason-expiry" in rules(found)
