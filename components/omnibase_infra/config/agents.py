@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from omnibase_infra.config.capability import Capability, Finding
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.section import QuotaConfig, Section
+from omnibase_infra.config.units import Date
 from omnibase_infra.waiver import Waiver, today, waiver_problems
 
 REASON = "agents read the node's files (container logs, /proc), which only the level `privileged` admits"
-
-
-def _date(text: str) -> str:
-    try:
-        return str(datetime.date.fromisoformat(text))
-    except ValueError:
-        raise ValueError("must be a date such as 2027-05-31") from None
 
 
 class AgentsWaiverConfig(Section):
@@ -28,7 +21,7 @@ class AgentsWaiverConfig(Section):
 
     owner: Annotated[str, Field(min_length=1, max_length=80)] = "platform"
     """A person or team."""
-    until: Annotated[str, AfterValidator(_date)] = "2027-05-31"
+    until: Date = "2027-05-31"
     """Last valid day, YYYY-MM-DD, at most a year ahead; after it nothing is deployed until somebody looks again."""
 
 

@@ -13,9 +13,8 @@ from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.section import Cidr, CpuMillis, Label, MemoryMib, Section
 from omnibase_infra.config.security import LimitClass
+from omnibase_infra.config.units import HostName
 
-HostName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
-"""A full DNS name without wildcard: an allow-list that ends in `*` allows names that nobody thought of."""
 Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=200)]
 
 MOST_CLIENTS = 15  # each is one rule of Envoy Gateway's local rate limit, which takes 16

@@ -32,10 +32,6 @@ class ConsumerConfig(Section):
     """Where a consumer that did not exist before begins: at new events, or at the oldest that is kept."""
 
 
-TopicName = Annotated[str, Field(pattern=names.TOPIC, max_length=names.LONGEST_TOPIC)]
-"""`onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>`."""
-
-
 class TopicConfig(Section):
     """One topic: who writes, who reads, how much is kept."""
 
@@ -92,7 +88,7 @@ class MessagingConfig(Section):
     """The process that makes streams and dead letters."""
     clients: list[Label] = []
     """Names besides the services that get keys: tools, other stacks. They need a flow of their own to the bus."""
-    topics: dict[TopicName, TopicConfig] = {}
+    topics: dict[names.TopicName, TopicConfig] = {}
     """Name, `onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>` -> topic; events on any other subject are
     refused."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from omnibase_infra.config.agents import required_by
 from omnibase_infra.config.capability import Capability, Finding
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.section import Cidr, CpuMillis, MemoryMib, QuotaConfig, Section
+from omnibase_infra.config.units import Date
 from omnibase_infra.waiver import Waiver, today, waiver_problems
 
 BYTES_PER_SAMPLE = 1.7
@@ -21,13 +21,6 @@ USABLE_SHARE = 0.8
 """Of the volume for finished blocks; the rest is for the log of the newest samples and for compaction."""
 _DAY = 86_400
 _GIB = 1 << 30
-
-
-def _date(text: str) -> str:
-    try:
-        return str(datetime.date.fromisoformat(text))
-    except ValueError:
-        raise ValueError("must be a date such as 2027-05-31") from None
 
 
 def _webhook(url: SecretStr) -> SecretStr:
@@ -42,7 +35,7 @@ class TokenWaiverConfig(Section):
 
     owner: Annotated[str, Field(min_length=1, max_length=80)] = "platform"
     """A person or team."""
-    until: Annotated[str, AfterValidator(_date)] = "2027-05-31"
+    until: Date = "2027-05-31"
     """Last valid day, YYYY-MM-DD, at most a year ahead; after it nothing is deployed until somebody looks again."""
 
 

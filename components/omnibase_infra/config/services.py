@@ -8,14 +8,13 @@ from pydantic import Field
 
 from omnibase_infra.config.rollout import FaultsConfig, RolloutConfig
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.topics import LONGEST_TOPIC, TOPIC
+from omnibase_infra.config.topics import TopicName
 from omnibase_infra.config.units import (
     AbsolutePath,
     Cidr,
     CpuMillis,
     Date,
     EnvName,
-    Form,
     HttpPath,
     Identifier,
     Label,
@@ -33,7 +32,6 @@ HTTP = "http"
 DEFAULT_SEGMENT = "default"
 PLATFORM_PARTS = ("certificate-exporter", "database", "messages")
 """Parts of the platform beside the services, in the same namespace: no service can be called so, or `database-...`."""
-Topic = Annotated[str, Form(TOPIC, "a topic such as onex.evt.orders.order-placed.v1"), Field(max_length=LONGEST_TOPIC)]
 Layer = Literal["infrastructure", "runtime", "observability", "auth", "secrets"]
 Kind = Literal["service", "stateful", "job"]
 Condition = Literal["started", "healthy", "completed"]
@@ -184,7 +182,7 @@ class ServiceConfig(Section):
     """Names of `secrets.entries` that it gets, as files; `<SERVICE>_<NAME>_FILE` says where each is."""
     databases: dict[Identifier, ServiceDatabaseConfig] = {}
     """Databases that it uses."""
-    topics: list[Topic] = []
+    topics: list[TopicName] = []
     """Topics without which it is of no use: each must be declared with this service as publisher or consumer."""
     documents: list[Literal["mcp", "responders", "security"]] = []
     """Documents that it gets as files: the MCP endpoints, the responder chain, limits and tokens."""

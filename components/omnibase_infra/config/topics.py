@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import Field
+
+from omnibase_infra.config.units import Form
 
 TOPIC = r"^onex\.(evt|cmd|intent|snapshot)\.[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*\.v[0-9]+$"
 """`onex.<kind>.<producer>.<event>.v<number>`, without environment: a stack has a bus of its own. Dead-letter topics
 (kind `dlq`) are not declared, they follow from their topics."""
 LONGEST_TOPIC = 120  # its stream's name, with that of a consumer, becomes a directory of the server
+TopicName = Annotated[
+    str, Form(TOPIC, "a topic such as onex.evt.orders.order-placed.v1"), Field(max_length=LONGEST_TOPIC)
+]
+"""`onex.<evt|cmd|intent|snapshot>.<producer>.<event>.v<number>`."""
 
 RETENTION_HOURS = {
     "evt": 30 * 24,

@@ -67,7 +67,7 @@ def test_prod_has_a_floor_that_its_stack_file_cannot_lower() -> None:
     "host", ["*.example.test", "localhost", "API.example.test", "https://a.example.test", "a..test"]
 )
 def test_hosts_are_full_names_without_wildcard(host: str) -> None:
-    assert "pattern" in complaint("dev", "gateway.hosts.0", gateway__hosts=[host])
+    assert "must be a full DNS name" in complaint("dev", "gateway.hosts.0", gateway__hosts=[host])
 
 
 def test_hosts_and_clients_are_needed() -> None:
