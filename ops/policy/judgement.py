@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnibase_policies import RULES, STACK_RULES, Level, State, Waiver
-from omnibase_policies.evaluation import problems_of, problems_together, unwaived, waiver_for
+from omnibase_policies.evaluation import problems_of, problems_together, rules_for, unwaived, waiver_for
 from omnibase_policies.model import Problem, RuleText
 from omnibase_policies.objects import Object, objects_in
 from omnibase_policies.values import View
@@ -133,13 +133,13 @@ def _name(found: Object, item: Item) -> str:
 
 
 def _alone(judged: Iterable[_Judged], settings: Settings) -> Iterator[_Said]:
-    rules = [rule for rule in RULES.values() if settings.level_of(rule) is not None]
     for each in judged:
         if each.unread is not None:
             yield _Said(RULES["readable-pod"], each, each.unread)
             continue
-        for rule in rules:
-            yield from _said(rule, each, problems_of(rule, each.object, settings.parameters), settings)
+        for rule in rules_for(each.object):
+            if settings.level_of(rule) is not None:
+                yield from _said(rule, each, problems_of(rule, each.object, settings.parameters), settings)
 
 
 def _together(judged: Sequence[_Judged], settings: Settings) -> Iterator[_Said]:

@@ -152,10 +152,14 @@ def _judged(found: Object | Problem, parameters: Parameters, tier: Tier, index: 
     if isinstance(found, Problem):
         yield _finding(RULES["readable-pod"], found, tier, index)
         return
-    for name in _applicable(found.kind, found.is_resource, bool(found.pods)):
-        rule = RULES[name]
+    for rule in rules_for(found):
         for problem in run(rule, found, parameters):
             yield _finding(rule, problem, tier, index)
+
+
+def rules_for(found: Object) -> list[Rule]:
+    """The rules over one object that can say something about this one."""
+    return [RULES[name] for name in _applicable(found.kind, found.is_resource, bool(found.pods))]
 
 
 @functools.cache
