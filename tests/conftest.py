@@ -32,8 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A recorded stack is a hundred thousand objects that live on: looking for garbage among them every 700 new objects,
     # Python's default, took a quarter of the run's CPU time.
     gc.set_threshold(50_000, 20, 100)
-    settings.register_profile("omnibase", deadline=None)  # a shared machine takes seconds for what takes milliseconds
-    settings.load_profile("omnibase")
+    # A shared machine takes seconds for what takes milliseconds. The same commit gives the same result; who searches for
+    # examples that nobody has seen yet asks for them: --hypothesis-profile search.
+    settings.register_profile("omnibase", deadline=None, derandomize=True)
+    settings.register_profile("search", deadline=None)
+    settings.load_profile(config.getoption("--hypothesis-profile") or "omnibase")
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
 
 
