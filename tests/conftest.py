@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A recorded stack is a hundred thousand objects that live on: looking for garbage among them every 700 new objects,
     # Python's default, took a quarter of the run's CPU time.
     gc.set_threshold(50_000, 20, 100)
-    # A shared machine takes seconds for what takes milliseconds. The same commit gives the same result; who searches for
+    # A shared machine takes seconds for milliseconds of work. The same commit gives the same result; who searches for
     # examples that nobody has seen yet asks for them: --hypothesis-profile search.
     settings.register_profile("omnibase", deadline=None, derandomize=True)
     settings.register_profile("search", deadline=None)
