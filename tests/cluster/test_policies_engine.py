@@ -17,37 +17,64 @@ BROKEN_RULES = (
     "no-privileged", "no-run-as-uid-0", "no-host-network", "no-host-path", "no-runtime-socket",
     "volume-types-allowlist", "no-privilege-escalation", "drop-all-capabilities", "seccomp-runtime-default",
     "run-as-non-root", "read-only-root-fs", "no-automount-sa-token", "no-default-service-account",
-    "no-default-namespace",
+    "no-default-namespace", "cpu-request", "drop-net-raw", "image-digest", "image-no-latest", "liveness-and-readiness",
+    "memory-request-and-limit",
 )  # fmt: skip
+IN_PROD = ("min-replicas",)
 
 _HARDENED = """
-    import pulumi
     import pulumi_kubernetes as kubernetes
-    kubernetes.core.v1.ServiceAccount("orders", metadata={"name": "orders", "namespace": "orders"})
-    kubernetes.core.v1.Pod(
+    texts = {"name": "orders", "instance": "api", "version": "1", "component": "service", "part-of": "orders"}
+    labels = {f"app.kubernetes.io/{key}": text for key, text in {**texts, "managed-by": "pulumi"}.items()}
+    metadata = {"name": "orders", "namespace": "orders", "labels": labels}
+    selector = {"matchLabels": {"app.kubernetes.io/name": "orders"}}
+    kubernetes.core.v1.ServiceAccount(
+        "orders", metadata={**metadata, "name": "orders"}, automount_service_account_token=False
+    )
+    kubernetes.networking.v1.NetworkPolicy(
         "orders",
-        metadata={"name": "orders", "namespace": "orders"},
-        spec={
-            "serviceAccountName": "orders",
-            "automountServiceAccountToken": False,
-            "hostUsers": False,
-            "securityContext": {
-                "runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [{
-                "name": "orders",
-                "image": "registry.example/orders:1",
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }],
+        metadata={**metadata, "name": "closed"},
+        spec={"podSelector": selector, "policyTypes": ["Ingress", "Egress"]},
+    )
+    kubernetes.policy.v1.PodDisruptionBudget(
+        "orders",
+        metadata={**metadata, "name": "budget"},
+        spec={"selector": selector, "maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
+    )
+    container = {
+        "name": "orders",
+        "image": "registry.example/orders@sha256:" + 64 * "0",
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "64Mi", "ephemeral-storage": "16Mi"},
+            "limits": {"cpu": "1", "memory": "64Mi", "ephemeral-storage": "16Mi"},
         },
+        "livenessProbe": {"tcpSocket": {"port": 8080}},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    pod = {
+        "serviceAccountName": "orders",
+        "automountServiceAccountToken": False,
+        "hostUsers": False,
+        "priorityClassName": "orders",
+        "topologySpreadConstraints": [{**spread, "labelSelector": selector}],
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
+    kubernetes.apps.v1.Deployment(
+        "orders",
+        metadata={**metadata, "name": "api"},
+        spec={"replicas": 2, "selector": selector, "template": {"metadata": {"labels": labels}, "spec": pod}},
     )
 """
-_OTHER = 'ServiceAccount("other", metadata={"name": "other"'
+_OTHER = '{**metadata, "name": "other"}'
 _NOT_KNOWN_YET = """
     import pulumi
     import pulumi_kubernetes as kubernetes
@@ -86,7 +113,7 @@ def test_the_unsafe_example_is_stopped_in_preview_with_the_id_of_each_rule(tmp_p
     made = _checkout(tmp_path, EXAMPLE.read_text())
     assert _preview(made, _levels(tier)) == 1
     mandatory = re.findall(r"\[mandatory\] \[severity: \w+\]  (\S+)", made.text)
-    assert sorted(mandatory) == sorted(BROKEN_RULES)
+    assert sorted(mandatory) == sorted((*BROKEN_RULES, *(IN_PROD if tier == "prod" else ())))
     assert not made.objects.exists(), "a stopped preview creates nothing"
 
 
@@ -103,7 +130,7 @@ def test_in_dev_the_same_findings_are_advice(tmp_path: Path) -> None:
     assert all(rule in made.text for rule in BROKEN_RULES)
 
 
-def test_a_hardened_pod_passes_without_a_word(tmp_path: Path) -> None:
+def test_a_hardened_workload_passes_without_a_word(tmp_path: Path) -> None:
     made = _checkout(tmp_path, _HARDENED)
     assert _preview(made, _levels("prod")) == 0
     assert "[mandatory]" not in made.text
@@ -119,14 +146,16 @@ def test_a_value_that_is_not_known_yet_hides_no_violation_beside_it(tmp_path: Pa
 
 
 def test_what_only_the_whole_stack_shows_is_advice_with_its_resource_in_preview_and_in_up(tmp_path: Path) -> None:
-    made = _checkout(tmp_path, _HARDENED.replace('ServiceAccount("orders", metadata={"name": "orders"', _OTHER))
+    made = _checkout(tmp_path, _HARDENED.replace('{**metadata, "name": "orders"}', _OTHER))
     engine = made.engine(policy_packs=(PACK,), policy_configs=(_levels("prod"),))
     for command in (engine.preview, engine.up):
         made.output.clear()
         assert command() == 0, made.text
         advised = re.findall(r"\[advisory\] \[severity: \w+\]  (\S+)", made.text)
         assert advised == ["service-account-exists"], made.text
-        assert "spec.serviceAccountName: should be the name of a ServiceAccount of this stack" in made.text
+        assert (
+            "spec.template.spec.serviceAccountName: should be the name of a ServiceAccount of this stack" in made.text
+        )
 
 
 def test_a_level_for_a_rule_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
