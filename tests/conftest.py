@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # examples that nobody has seen yet asks for them: --hypothesis-profile search.
     settings.register_profile("omnibase", deadline=None, derandomize=True)
     settings.register_profile("search", deadline=None)
-    settings.load_profile(config.getoption("--hypothesis-profile") or "omnibase")
+    settings.load_profile(config.getoption("--hypothesis-profile", None) or "omnibase")
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
 
 
