@@ -78,14 +78,30 @@ class Pod:
         return self.spec.at("os", "name")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What the engine knows of a resource beside its inputs."""
+
+    name: str = ""
+    """Pulumi's name."""
+    protect: bool | None = None
+    """Whether it is protected from deletion; None if nobody said."""
+    provider: str = ""
+    """Pulumi's name of its provider, for example `default_4_21_1`; empty if nobody said."""
+    keeps_marks: bool = True
+    """Whether secrets are still marked: the SDK's own servicer takes the marks off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One Kubernetes object."""
+    """One Kubernetes object, or one resource of another provider."""
 
     view: View
     kind: str
     partial: bool
     pods: list[Pod]
+    registered: Registered | None = None
+    """None for a plain manifest."""
 
     @property
     def metadata(self) -> View:
@@ -128,12 +144,13 @@ MOST_OBJECTS = 100_000
 _DEEPEST = 100
 
 
-def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
+def objects_in(manifest: object, *, token: str = "", registered: Registered | None = None) -> Iterator[Object]:
     """The object of a manifest, or those of a List.
 
     Args:
         manifest: as parsed from YAML, or a Pulumi resource's inputs.
         token: type token of a Pulumi resource, which may leave out apiVersion and kind.
+        registered: what else is known of that resource.
 
     Raises:
         RecursionError: more than a hundred lists in each other, or more than MOST_OBJECTS objects and lists.
@@ -143,7 +160,7 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
         if not waiting:
             return
         view, said, depth = waiting.pop()
-        found = _object(view, said)
+        found = _object(view, said, registered)
         if isinstance(found, Object):
             yield found
         elif depth == _DEEPEST:
@@ -154,17 +171,17 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
         raise RecursionError
 
 
-def _object(view: View, token: str) -> Object | list[View]:
+def _object(view: View, token: str, registered: Registered | None) -> Object | list[View]:
     """The object, or the items of a List."""
     kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
     if kind in KINDS_OF_RESOURCES:
-        return Object(view, kind, partial=False, pods=[])
+        return Object(view, kind, partial=False, pods=[], registered=registered)
     patch = token.endswith("Patch")
     kind = kind.removesuffix("Patch") if patch else kind
     if kind.endswith("List") and not view["items"].is_absent:
         return view["items"].items()
     partial = patch or kind in _PARTIAL_KINDS
-    return Object(view, kind, partial, list(_pods(view, kind, partial)))
+    return Object(view, kind, partial, list(_pods(view, kind, partial)), registered)
 
 
 def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:

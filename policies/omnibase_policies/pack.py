@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -13,15 +14,17 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
 from omnibase_policies.evaluation import run, run_stack
+from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import Object, objects_in
+from omnibase_policies.objects import Object, Registered, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
 from omnibase_policies.resources import is_judged
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
 
-_PREFIX = "kubernetes:"
+_PROD = re.compile(r"(^|[-_/.])prod(uction)?$")
+"""Names of stacks whose resources nothing but their program may change."""
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -82,6 +85,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             (STACK_RULES[policy.name], policy) for policy in policies if policy.name in STACK_RULES
         ]
         self._parameters = Parameters()
+        self._version, self._stack = version, ""
 
     def Analyze(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules say about one resource."""
@@ -89,9 +93,9 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         if not is_judged(request.type):
             return response
         manifest = _manifest(request.type, request.properties)
-        found = list(objects_in(manifest, token=request.type))
+        found = list(objects_in(manifest, token=request.type, registered=_registered(request)))
         for rule, policy in self._judged:
-            level = self._get_enforcement_level(policy)
+            level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
@@ -108,10 +112,11 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
         objects, urns = _objects_of(
-            (each.type, _manifest(each.type, each.properties), each.urn) for each in request.resources
+            (each.type, _manifest(each.type, each.properties), each.urn, _registered(each))
+            for each in request.resources
         )
         for rule, policy in self._judged_together:
-            level = self._get_enforcement_level(policy)
+            level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
@@ -119,19 +124,71 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         return response
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
-        """No rule changes a resource, so none is read."""
-        return analyzer_pb2.RemediateResponse()
+        """The inputs of a resource after each rule of the level `remediate` that puts something right."""
+        response = analyzer_pb2.RemediateResponse()
+        rules = self._mending_rules() if is_judged(request.type) else []
+        manifest = json_format.MessageToDict(request.properties) if rules else {}
+        for rule in rules:
+            better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
+            if better is not None:
+                manifest = better
+                response.remediations.append(self._remediation(rule, manifest))
+        return response
+
+    def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
+        """What a violation does: what `remediate` could not put right stops."""
+        level = self._get_enforcement_level(policy)
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return pulumi_policy.EnforcementLevel.MANDATORY if level == remediate else level
+
+    def _mending_rules(self) -> list[Rule]:
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return [
+            rule
+            for rule, policy in self._judged
+            if rule.right is not None and self._get_enforcement_level(policy) == remediate
+        ]
+
+    def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
+        properties = json_format.ParseDict(dict(manifest), struct_pb2.Struct())
+        return analyzer_pb2.Remediation(
+            policyName=rule.id,
+            policyPackName=NAME,
+            policyPackVersion=self._version,
+            description=rule.title,
+            properties=properties,
+        )
+
+    def ConfigureStack(self, request: Any, context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
+        """Take the name of the stack.
+
+        Raises:
+            ParameterError: as `Configure`.
+        """
+        self._stack = request.stack
+        self._refuse_mending_in_prod()
+        return super().ConfigureStack(request, context)
+
+    def _refuse_mending_in_prod(self) -> None:
+        """In prod runs what the program says, or nothing."""
+        if _PROD.search(self._stack) and (rules := self._mending_rules()):
+            raise ParameterError(
+                f"{rules[0].id}: level 'remediate' is not allowed in stack {self._stack!r}; "
+                "say 'mandatory', and change the program"
+            )
 
     def Configure(self, request: Any, context: object) -> empty_pb2.Empty:  # noqa: ANN401, N802 - gRPC's
         """Take levels and waivers.
 
         Raises:
-            ParameterError: a rule that does not exist, or a wrong waiver; the engine stops.
+            ParameterError: a rule that does not exist, a wrong waiver, or a level that prod does not take; the engine
+                stops.
         """
         config = {name: json_format.MessageToDict(given.properties) for name, given in request.policyConfig.items()}
         config.pop("all", None)
         self._parameters = configured(config)
         result: empty_pb2.Empty = super().Configure(request, context)  # type: ignore[no-untyped-call]  # SDK
+        self._refuse_mending_in_prod()
         return result
 
 
@@ -162,12 +219,20 @@ def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     return "\n".join([*(f"  {line}" for line in lines), f"  To do: {rule.remedy} See {DOCUMENTATION}#{rule.id}"])
 
 
-def _objects_of(resources: Iterable[tuple[str, Mapping[str, Any], str]]) -> tuple[list[Object], dict[int, str]]:
-    """The Kubernetes objects among (type, properties, URN), and the URN of each."""
+def _registered(resource: Any) -> Registered:  # noqa: ANN401 - one of two messages of the engine with the same fields
+    """What the engine says of a resource beside its properties."""
+    provider = resource.provider.name if resource.HasField("provider") else ""
+    return Registered(name=resource.name, protect=resource.options.protect, provider=provider)
+
+
+def _objects_of(
+    resources: Iterable[tuple[str, Mapping[str, Any], str, Registered]],
+) -> tuple[list[Object], dict[int, str]]:
+    """The objects among (type, properties, URN, what else is known), and the URN of each."""
     found: list[Object] = []
     urns: dict[int, str] = {}
-    for token, properties, urn in resources:
-        for each in objects_in(properties, token=token) if token.startswith(_PREFIX) else ():
+    for token, properties, urn, registered in resources:
+        for each in objects_in(properties, token=token, registered=registered) if is_judged(token) else ():
             found.append(each)
             urns[id(each)] = urn
     return found, urns
@@ -187,7 +252,9 @@ def _report_together(
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        objects, urns = _objects_of((each.resource_type, _bare(each.props), each.urn) for each in args.resources)
+        objects, urns = _objects_of(
+            (each.resource_type, _bare(each.props), each.urn, _without_marks(each)) for each in args.resources
+        )
         _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
@@ -199,12 +266,18 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
         if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
-        found = objects_in(_bare(args.props), token=args.resource_type)
+        found = objects_in(_bare(args.props), token=args.resource_type, registered=_without_marks(args))
         message = describe(rule, [problem for each in found for problem in run(rule, each, parameters)], State.VIOLATED)
         if message:
             report(message)
 
     return pulumi_policy.ResourceValidationPolicy(rule.id, rule.title, validate, **_told(rule))
+
+
+def _without_marks(resource: Any) -> Registered:  # noqa: ANN401 - one of two classes of the SDK with the same fields
+    """As `_registered`; the SDK takes the marks of secrets off."""
+    provider = resource.provider.name if resource.provider is not None else ""
+    return Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
 
 
 def _told(rule: RuleText) -> dict[str, Any]:
