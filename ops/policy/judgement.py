@@ -122,7 +122,7 @@ class _Said(NamedTuple):
 
 def _objects(item: Item) -> list[_Judged]:
     try:
-        found = list(objects_in(item.manifest, token=item.token))
+        found = list(objects_in(item.manifest, token=item.token, registered=item.registered))
     except RecursionError:
         whole = Object(View(None), "List", partial=False, pods=[])
         unread = Problem("", "is nested too deeply to be judged")

@@ -107,6 +107,21 @@ _EDGE = (
     _object(_ENVOY, "Backend", {"endpoints": [{"fqdn": {"hostname": "db.example.test", "port": 443}}], "tls": {}}),
     {"apiVersion": _ENVOY, "kind": "EnvoyPatchPolicy", "metadata": {"name": "orders", "namespace": "orders"}},
 )
+_WATCHED = (
+    _object(
+        "monitoring.coreos.com/v1",
+        "PrometheusRule",
+        {
+            "groups": [
+                {
+                    "rules": [
+                        {"alert": "Down", "expr": "up == 0", "annotations": {"runbook_url": "https://example.test"}}
+                    ]
+                }
+            ]
+        },
+    ),
+)
 _SERVERS: tuple[dict[str, Any], ...] = (
     {"kind": "PostgresqlRole", **_LOG_IN, "statementTimeout": 1000, "idleInTransactionSessionTimeout": 1000},
     {"kind": "PostgresqlGrant", "database": "orders", "role": "orders_app", "privileges": ["CONNECT"]},
@@ -120,6 +135,11 @@ _SERVERS: tuple[dict[str, Any], ...] = (
 )
 _BUILD = {"context": {"location": "."}, "platforms": ["linux/amd64"], "target": "final"}
 _OTHERS: tuple[dict[str, Any], ...] = (
+    {
+        "kind": "Dockerfile",
+        "name": "orders",
+        "text": f"FROM registry.example/base@{_DIGEST} AS build\nFROM scratch\nCOPY --from=build /a /a\nUSER 65532\n",
+    },
     {"kind": "DockerBuildImage", **_BUILD},
     {"kind": "DockerImage", "build": {"context": "."}, "imageName": "registry.example/orders:1"},
     {"kind": "PostgresqlUserMapping", "serverName": "stock", "userName": "orders_app"},
@@ -190,5 +210,5 @@ _CLOUDS: tuple[dict[str, Any], ...] = (
         "encryptionInfo": {"encryptionInTransit": {"clientBroker": "TLS", "inCluster": True}},
     },
 )
-PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_SERVERS, *_OTHERS, *_CLOUDS)}
+PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_WATCHED, *_SERVERS, *_OTHERS, *_CLOUDS)}
 """By the kind that examples name."""

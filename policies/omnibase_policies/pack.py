@@ -13,6 +13,7 @@ import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
+from omnibase_policies.asking import rules_for
 from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
@@ -31,7 +32,8 @@ _METADATA_ONLY = frozenset(
     }
 )
 """Large, and nothing but their metadata matters: the rest is not even read."""
-_WAIVERS: dict[str, Any] = {
+_CONFIG: dict[str, Any] = {
+    "parameters": {"type": "object"},
     "waivers": {
         "type": "array",
         "items": {
@@ -40,7 +42,7 @@ _WAIVERS: dict[str, Any] = {
             "required": ["object", "reason", "owner", "until"],
             "additionalProperties": False,
         },
-    }
+    },
 }
 
 Report = Callable[..., None]
@@ -94,9 +96,10 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             return response
         manifest = _manifest(request.type, request.properties)
         found = list(objects_in(manifest, token=request.type, registered=_registered(request)))
-        for rule, policy in self._judged:
+        asked = {rule.id for each in found for rule in rules_for(each)}
+        for rule, policy in self._judged if asked else ():
             level = self._level(policy)
-            if level == pulumi_policy.EnforcementLevel.DISABLED:
+            if rule.id not in asked or level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
             for state, reported in ((State.VIOLATED, level), (State.UNKNOWN, pulumi_policy.EnforcementLevel.ADVISORY)):
@@ -119,8 +122,10 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
-            report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
-            _report_together(rule, objects, urns, self._parameters, report)
+            told = response, policy.name, policy.description
+            report = self._create_report_violation(*told, level, policy.severity)
+            advise = self._create_report_violation(*told, pulumi_policy.EnforcementLevel.ADVISORY, policy.severity)
+            _report_together(rule, objects, urns, self._parameters, report=report, advise=advise)
         return response
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
@@ -204,7 +209,12 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     waivers = [
         {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
     ]
-    return parse({"waivers": waivers})
+    parameters: dict[str, Any] = {}
+    for name, properties in config.items():
+        for key, value in (properties.get("parameters") or {}).items():
+            if parameters.setdefault(key, value) != value:
+                raise ParameterError(f"{name}: parameter {key!r} has another value at another rule; all rules share it")
+    return parse({**parameters, "waivers": waivers})
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -239,14 +249,23 @@ def _objects_of(
 
 
 def _report_together(
-    rule: StackRule, objects: Sequence[Object], urns: Mapping[int, str], parameters: Parameters, report: Report
+    rule: StackRule,
+    objects: Sequence[Object],
+    urns: Mapping[int, str],
+    parameters: Parameters,
+    *,
+    report: Report,
+    advise: Report | None = None,
 ) -> None:
-    """One message for each object that a rule over the whole stack complains of."""
+    """One message for each object that a rule over the whole stack complains of, or cannot judge yet."""
     problems: dict[int, list[Problem]] = {}
     for found, problem in run_stack(rule, objects, parameters):
         problems.setdefault(id(found), []).append(problem)
     for key, complaints in problems.items():
-        report(describe(rule, complaints, State.VIOLATED), urns[key])
+        for state, tell in ((State.VIOLATED, report), (State.UNKNOWN, advise)):
+            message = describe(rule, complaints, state)
+            if message and tell is not None:
+                tell(message, urns[key])
 
 
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
@@ -255,7 +274,7 @@ def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
         objects, urns = _objects_of(
             (each.resource_type, _bare(each.props), each.urn, _without_marks(each)) for each in args.resources
         )
-        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
+        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report=report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
@@ -285,7 +304,7 @@ def _told(rule: RuleText) -> dict[str, Any]:
     framework = pulumi_policy.PolicyComplianceFramework(name=", ".join(rule.frameworks)) if rule.frameworks else None
     return {
         "enforcement_level": _LEVELS[rule.level],
-        "config_schema": pulumi_policy.PolicyConfigSchema(_WAIVERS),
+        "config_schema": pulumi_policy.PolicyConfigSchema(_CONFIG),
         "display_name": rule.title,
         "severity": pulumi_policy.Severity(rule.severity.value),
         "framework": framework,

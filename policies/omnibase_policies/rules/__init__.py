@@ -2,8 +2,10 @@
 
 from omnibase_policies.rules import (
     access,
+    builds,
     cloud,
     docker,
+    evidence,
     exceptions,
     files,
     gateway,
@@ -14,6 +16,7 @@ from omnibase_policies.rules import (
     limits,
     marks,
     network,
+    operations,
     ownership,
     placement,
     postgres,
@@ -30,8 +33,10 @@ from omnibase_policies.rules import (
 
 __all__ = [
     "access",
+    "builds",
     "cloud",
     "docker",
+    "evidence",
     "exceptions",
     "files",
     "gateway",
@@ -42,6 +47,7 @@ __all__ = [
     "limits",
     "marks",
     "network",
+    "operations",
     "ownership",
     "placement",
     "postgres",
