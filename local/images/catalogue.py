@@ -58,7 +58,7 @@ class Image:
         return paths.root / "services" / self.name
 
     def lock(self, paths: Paths) -> Path:
-        """Names, versions and hashes of the Python packages: the service's, or those of an image without source of ours."""
+        """Pinned Python packages: the service's, or those of an image without source of ours."""
         service = self.service(paths)
         return (service if service.is_dir() else self.directory(paths)) / "requirements.txt"
 
