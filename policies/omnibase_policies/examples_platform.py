@@ -122,6 +122,15 @@ _WATCHED = (
         },
     ),
 )
+_BACKING = (
+    _object(
+        "kafka.strimzi.io/v1",
+        "Kafka",
+        {"kafka": {"listeners": [{"name": "tls", "tls": True, "authentication": {"type": "scram-sha-512"}}]}},
+    ),
+    _object("kafka.strimzi.io/v1", "KafkaTopic", {"replicas": 3, "config": {"retention.ms": 86_400_000}}),
+    _object("k8s.keycloak.org/v2alpha1", "KeycloakRealmImport", {"realm": {"bruteForceProtected": True}}),
+)
 _SERVERS: tuple[dict[str, Any], ...] = (
     {"kind": "PostgresqlRole", **_LOG_IN, "statementTimeout": 1000, "idleInTransactionSessionTimeout": 1000},
     {"kind": "PostgresqlGrant", "database": "orders", "role": "orders_app", "privileges": ["CONNECT"]},
@@ -210,5 +219,7 @@ _CLOUDS: tuple[dict[str, Any], ...] = (
         "encryptionInfo": {"encryptionInTransit": {"clientBroker": "TLS", "inCluster": True}},
     },
 )
-PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_WATCHED, *_SERVERS, *_OTHERS, *_CLOUDS)}
+PLATFORM_OBJECTS = {
+    found["kind"]: found for found in (*_DATABASES, *_EDGE, *_WATCHED, *_BACKING, *_SERVERS, *_OTHERS, *_CLOUDS)
+}
 """By the kind that examples name."""

@@ -53,7 +53,6 @@ STACK = "pulumi:pulumi:Stack"
 _OTHERS = {
     STACK: "PulumiStack",
     "keycloak:index/realm:Realm": "KeycloakRealm",
-    "kafka:index/topic:Topic": "KafkaProviderTopic",
     "pulumi:providers:kubernetes": "KubernetesProvider",
     "random:index/randomPassword:RandomPassword": "RandomPassword",
     "random:index/randomString:RandomString": "RandomString",

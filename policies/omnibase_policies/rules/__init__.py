@@ -2,6 +2,7 @@
 
 from omnibase_policies.rules import (
     access,
+    backing,
     builds,
     cloud,
     docker,
@@ -33,6 +34,7 @@ from omnibase_policies.rules import (
 
 __all__ = [
     "access",
+    "backing",
     "builds",
     "cloud",
     "docker",
