@@ -104,7 +104,7 @@ def _is_read(path: Path) -> bool:
 def _items(file: str, text: str) -> Iterator[Item]:
     name = Path(file).name
     if _DOCKERFILE.fullmatch(name) and Path(name).suffix not in (*_ENDINGS, *_CODE):
-        yield Item(manifest={"kind": DOCKERFILE, "name": name, "text": text}, file=file, line=1)
+        yield Item(manifest={"kind": DOCKERFILE, "name": file, "text": text}, file=file, line=1)
         return
     try:
         document = _json(text)

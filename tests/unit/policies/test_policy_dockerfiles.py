@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from omnibase_policies import check_registrations, evaluate
 from omnibase_policies.dockerfiles import instructions_of, stages_of
@@ -108,3 +110,14 @@ def test_each_bad_line_is_found_with_its_number(line: str, rule: str) -> None:
     assert rule not in broken(
         "FROM scratch\nUSER 7\nADD --checksum=sha256:1 https://example.org/a /a\nRUN curl -fsSL a\n"
     )
+
+
+IMAGES = Path(__file__).resolve().parents[3] / "images"
+_BASES = {"debian": {"df-nonroot-user"}}
+"""Images that others begin with and no pod runs, and what is left to those."""
+
+
+@pytest.mark.req("C5.9", "R26", "V2", "V4")
+@pytest.mark.parametrize("file", sorted(IMAGES.glob("*/Dockerfile")), ids=lambda file: file.parent.name)
+def test_images_of_ours_obey_the_rules(file: Path) -> None:
+    assert broken(file.read_text(encoding="utf-8")) == _BASES.get(file.parent.name, set())
