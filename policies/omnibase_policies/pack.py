@@ -147,9 +147,10 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
 
 
 def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-    stranger = next((key for key in properties if key not in _WAIVERS), None)
+    allowed = ("enforcementLevel", *_WAIVERS)
+    stranger = next((key for key in properties if key not in allowed), None)
     if stranger is not None:
-        raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are enforcementLevel, {', '.join(_WAIVERS)}")
+        raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
     waivers = properties.get("waivers")
     if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
         raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
