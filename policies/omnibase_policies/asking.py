@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from omnibase_policies.model import RULES, Problem, Rule, StackRule
-from omnibase_policies.objects import Object
+from omnibase_policies.objects import READABLE, Object
 from omnibase_policies.parameters import Parameters
 
 
@@ -48,6 +48,7 @@ def problems_together(
     rule: StackRule, objects: Sequence[Object], parameters: Parameters
 ) -> list[tuple[Object, Problem]]:
     """What one rule says about all objects of a stack; a rule that fails is a problem of the first object."""
+    objects = [found for found in objects if not found.fault]
     try:
         return list(rule.check(objects, parameters))
     except Exception as error:  # noqa: BLE001,RUF100 - as in `problems_of`
@@ -59,6 +60,8 @@ def _defect(error: Exception) -> Problem:
 
 
 def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
+    if found.fault and rule.id != READABLE:
+        return
     if found.is_resource:
         yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
         return

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from omnibase_policies import rules  # noqa: F401 - registers the rules
 from omnibase_policies.asking import problems_of, problems_together, rules_for
 from omnibase_policies.model import (
-    RULES,
     STACK_RULES,
     Finding,
     Level,
@@ -117,11 +116,10 @@ class _Whole:
 
     def add(self, manifest: object, *, index: int, token: str = "", registered: Registered | None = None) -> None:
         """Judge one manifest, and remember its objects."""
-        for found in _guarded_objects(manifest, token, registered):
+        for found in objects_in(manifest, token=token, registered=registered):
             self._found.update(_judged(found, self._parameters, self._tier, index))
-            if isinstance(found, Object):
-                self._objects.append(found)
-                self._places[id(found)] = index
+            self._objects.append(found)
+            self._places[id(found)] = index
 
     def findings(self, *, together: bool) -> list[Finding]:
         """What was found, sorted."""
@@ -151,15 +149,12 @@ def judge(
     Args:
         token: type token of a Pulumi resource, for example `kubernetes:apps/v1:Deployment`.
     """
-    for found in _guarded_objects(manifest, token, None):
+    for found in objects_in(manifest, token=token):
         yield from _judged(found, parameters, tier, index)
 
 
-def _judged(found: Object | Problem, parameters: Parameters, tier: Tier, index: int) -> Iterator[Finding]:
-    """What the rules over one object say of it, or that it cannot be read."""
-    if isinstance(found, Problem):
-        yield _finding(RULES["readable-pod"], found, tier, index)
-        return
+def _judged(found: Object, parameters: Parameters, tier: Tier, index: int) -> Iterator[Finding]:
+    """What the rules over one object say of it."""
     for rule in rules_for(found):
         for problem in run(rule, found, parameters):
             yield _finding(rule, problem, tier, index)
@@ -186,15 +181,6 @@ def unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters:
         return []
     note = f"; the waiver of {waiver.owner} ended on {waiver.until}"
     return [replace(each, message=each.message + note) for each in problems]
-
-
-def _guarded_objects(manifest: object, token: str, registered: Registered | None) -> Iterable[Object | Problem]:
-    if not isinstance(manifest, Mapping):
-        return [Problem("", "must be a mapping")]
-    try:
-        return list(objects_in(manifest, token=token, registered=registered))
-    except RecursionError:
-        return [Problem("", "is nested too deeply to be judged")]
 
 
 def _finding(rule: RuleText, problem: Problem, tier: Tier, index: int) -> Finding:

@@ -17,9 +17,10 @@ from omnibase_policies.asking import rules_for
 from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import Object, Registered, objects_in
+from omnibase_policies.objects import TOO_DEEP, Object, Registered, objects_in, unreadable
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
 from omnibase_policies.resources import is_judged
+from omnibase_policies.values import View
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
@@ -94,8 +95,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         response = analyzer_pb2.AnalyzeResponse()
         if not is_judged(request.type):
             return response
-        manifest = _manifest(request.type, request.properties)
-        found = list(objects_in(manifest, token=request.type, registered=_registered(request)))
+        found = _objects(request)
         asked = {rule.id for each in found for rule in rules_for(each)}
         for rule, policy in self._judged if asked else ():
             level = self._level(policy)
@@ -114,10 +114,8 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
-        objects, urns = _objects_of(
-            (each.type, _manifest(each.type, each.properties), each.urn, _registered(each))
-            for each in request.resources
-        )
+        judged = (each for each in request.resources if is_judged(each.type))
+        objects, urns = _by_urn((each.urn, _objects(each)) for each in judged)
         for rule, policy in self._judged_together:
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
@@ -132,12 +130,15 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         """The inputs of a resource after each rule of the level `remediate` that puts something right."""
         response = analyzer_pb2.RemediateResponse()
         rules = self._mending_rules() if is_judged(request.type) else []
-        manifest = json_format.MessageToDict(request.properties) if rules else {}
-        for rule in rules:
-            better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
-            if better is not None:
-                manifest = better
-                response.remediations.append(self._remediation(rule, manifest))
+        try:
+            manifest = {key: _plain(value) for key, value in request.properties.fields.items()} if rules else {}
+            for rule in rules:
+                better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
+                if better is not None:
+                    manifest = better
+                    response.remediations.append(self._remediation(rule, manifest))
+        except RecursionError:
+            return analyzer_pb2.RemediateResponse()  # `Analyze` says that it cannot be read
         return response
 
     def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
@@ -155,7 +156,8 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         ]
 
     def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
-        properties = json_format.ParseDict(dict(manifest), struct_pb2.Struct())
+        properties = struct_pb2.Struct()
+        properties.update(manifest)
         return analyzer_pb2.Remediation(
             policyName=rule.id,
             policyPackName=NAME,
@@ -206,15 +208,31 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
-    waivers = [
-        {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
-    ]
+    waivers = [waiver for name, properties in config.items() for waiver in _waivers_of(name, properties)]
     parameters: dict[str, Any] = {}
     for name, properties in config.items():
-        for key, value in (properties.get("parameters") or {}).items():
+        for key, value in _parameters_of(name, properties).items():
             if parameters.setdefault(key, value) != value:
                 raise ParameterError(f"{name}: parameter {key!r} has another value at another rule; all rules share it")
     return parse({**parameters, "waivers": waivers})
+
+
+def _parameters_of(rule: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = properties.get("parameters") or {}
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"{rule}: parameters must be a mapping, as in {{minimum_id: 1000}}")
+    return given
+
+
+def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    allowed = ("enforcementLevel", *_CONFIG)
+    stranger = next((key for key in properties if key not in allowed), None)
+    if stranger is not None:
+        raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
+    waivers = properties.get("waivers")
+    if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
+        raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
+    return [{**waiver, "rule": rule} for waiver in waivers or []]
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -235,17 +253,10 @@ def _registered(resource: Any) -> Registered:  # noqa: ANN401 - one of two messa
     return Registered(name=resource.name, protect=resource.options.protect, provider=provider)
 
 
-def _objects_of(
-    resources: Iterable[tuple[str, Mapping[str, Any], str, Registered]],
-) -> tuple[list[Object], dict[int, str]]:
-    """The objects among (type, properties, URN, what else is known), and the URN of each."""
-    found: list[Object] = []
-    urns: dict[int, str] = {}
-    for token, properties, urn, registered in resources:
-        for each in objects_in(properties, token=token, registered=registered) if is_judged(token) else ():
-            found.append(each)
-            urns[id(each)] = urn
-    return found, urns
+def _by_urn(resources: Iterable[tuple[str, list[Object]]]) -> tuple[list[Object], dict[int, str]]:
+    """All objects, and the URN of each."""
+    pairs = [(each, urn) for urn, objects in resources for each in objects]
+    return [each for each, _ in pairs], {id(each): urn for each, urn in pairs}
 
 
 def _report_together(
@@ -271,9 +282,8 @@ def _report_together(
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        objects, urns = _objects_of(
-            (each.resource_type, _bare(each.props), each.urn, _without_marks(each)) for each in args.resources
-        )
+        judged = (each for each in args.resources if is_judged(each.resource_type))
+        objects, urns = _by_urn((each.urn, _objects_without_marks(each)) for each in judged)
         _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report=report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
@@ -285,7 +295,7 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
         if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
-        found = objects_in(_bare(args.props), token=args.resource_type, registered=_without_marks(args))
+        found = _objects_without_marks(args)
         message = describe(rule, [problem for each in found for problem in run(rule, each, parameters)], State.VIOLATED)
         if message:
             report(message)
@@ -293,10 +303,11 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
     return pulumi_policy.ResourceValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
 
-def _without_marks(resource: Any) -> Registered:  # noqa: ANN401 - one of two classes of the SDK with the same fields
-    """As `_registered`; the SDK takes the marks of secrets off."""
+def _objects_without_marks(resource: Any) -> list[Object]:  # noqa: ANN401 - one of two classes of the SDK
+    """As `_objects`; the SDK takes the marks of secrets off."""
     provider = resource.provider.name if resource.provider is not None else ""
-    return Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
+    known = Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
+    return list(objects_in(_bare(resource.props), token=resource.resource_type, registered=known))
 
 
 def _told(rule: RuleText) -> dict[str, Any]:
@@ -318,9 +329,28 @@ _LEVELS = {
 }
 
 
+def _objects(resource: Any) -> list[Object]:  # noqa: ANN401 - one of two messages of the engine with the same fields
+    """The objects of a resource; one with a fault where Python cannot read so many levels."""
+    try:
+        manifest = _manifest(resource.type, resource.properties)
+        return list(objects_in(manifest, token=resource.type, registered=_registered(resource)))
+    except RecursionError:
+        return [unreadable(View(None), TOO_DEEP)]
+
+
 def _manifest(token: str, properties: struct_pb2.Struct) -> dict[str, Any]:
     wanted = ("apiVersion", "kind", "metadata") if token in _METADATA_ONLY else properties.fields
-    return {key: json_format.MessageToDict(properties.fields[key]) for key in wanted if key in properties.fields}
+    return {key: _plain(properties.fields[key]) for key in wanted if key in properties.fields}
+
+
+def _plain(value: struct_pb2.Value) -> Any:  # noqa: ANN401 - any JSON value
+    """As `json_format.MessageToDict`, which raises at an infinite number."""
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return {key: _plain(below) for key, below in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_plain(below) for below in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)
 
 
 def _bare(value: Any) -> Any:  # noqa: ANN401 - any JSON value
