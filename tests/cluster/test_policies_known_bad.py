@@ -23,7 +23,7 @@ PACK = ROOT / "policies"
 PROGRAMS = list({(tuple(each.shows), each.of): each for each in reversed(programs())}.values())
 """Of the programs that show one thing on one kind of object the first; tests/policies judges all of them."""
 MENDED = [each for each in PROGRAMS if each.good and each.of in ("Deployment", "NetworkPolicy", "DockerContainer")]
-_PROVIDERS = ("kubernetes", "docker", "postgresql", "aws", "gcp")
+_PROVIDERS = ("kubernetes", "docker", "docker-build", "postgresql", "aws", "gcp")
 _PROGRAM = """
     import json
     import pathlib
@@ -36,8 +36,9 @@ _PROGRAM = """
             providers[package] = pulumi.ProviderResource(package, each["name"], each["inputs"])
         else:
             provider = providers.get(each["type"].partition(":")[0])
-            options = pulumi.ResourceOptions(provider=provider, protect=True)
-            pulumi.CustomResource(each["type"], each["name"], each["inputs"], options)
+            options = pulumi.ResourceOptions(provider=provider, protect=each.get("protect", True))
+            secret = {name: pulumi.Output.secret(each["inputs"][name]) for name in each.get("secret", ())}
+            pulumi.CustomResource(each["type"], each["name"], {**each["inputs"], **secret}, options)
 """
 
 
@@ -103,3 +104,34 @@ def test_the_preview_of_a_known_bad_program_is_stopped_by_its_rules_and_no_other
 @pytest.mark.parametrize("program", MENDED, ids=lambda program: f"no longer {program.name}")
 def test_the_preview_of_the_mended_program_goes_through(program: Program, previews: Previews) -> None:
     assert previews.run(program.mended()) == (0, []), previews.text
+
+
+def _role(**more: object) -> dict[str, Any]:
+    return {
+        "type": "postgresql:index/role:Role",
+        "name": "orders",
+        "inputs": {
+            "name": "orders_app", "login": True, "connectionLimit": 5, "statementTimeout": 1000,
+            "idleInTransactionSessionTimeout": 1000, "password": "hunter2-and-more",
+        },
+        **more,
+    }  # fmt: skip
+
+
+@pytest.mark.req("C1.11", "V11")
+def test_a_password_goes_through_if_the_program_marks_it_and_is_stopped_if_not(previews: Previews) -> None:
+    server = {
+        "type": "pulumi:providers:postgresql",
+        "name": "server",
+        "inputs": {"host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
+    }
+    assert previews.run([server, _role()]) == (1, ["sensitive-input-is-pulumi-secret"]), previews.text
+    assert previews.run([server, _role(secret=["password"])]) == (0, []), previews.text
+    assert "hunter2" not in previews.text
+
+
+@pytest.mark.req("V22")
+def test_data_that_nobody_protects_is_stopped(previews: Previews) -> None:
+    database = {"type": "postgresql:index/database:Database", "name": "orders", "inputs": {"name": "orders"}}
+    assert previews.run([{**database, "protect": False}]) == (1, ["protect-stateful"]), previews.text
+    assert previews.run([database]) == (0, []), previews.text
