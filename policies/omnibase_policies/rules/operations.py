@@ -69,7 +69,7 @@ def _is_undecided(name: View, value: View, named: re.Pattern[str]) -> bool:
     return value.is_unknown and (name.is_unknown or bool(named.search(name.text())))
 
 
-_SOFT = re.compile(r"\$\{\w+:?-[^}]*\}")
+_SOFT = re.compile(r"\$\{\w{1,100}:?-[^}]{0,200}\}")
 
 
 @pod_rule(
@@ -213,7 +213,7 @@ def retention_stated(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
                 yield missing(container["args"], "should say the retention")
 
 
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^/\s@]*@)?([A-Za-z0-9.-]+)", re.IGNORECASE)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]{0,19}://(?:[^/\s@]{0,200}@)?([A-Za-z0-9.-]+)", re.IGNORECASE)
 _INSIDE = (".svc", ".local", ".internal", ".localhost")
 
 
