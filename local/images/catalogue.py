@@ -31,7 +31,9 @@ class Image:
     on_debian: bool = True
     """Put together in a stage that starts from the Debian base."""
     wheels: bool = False
-    """Locked Python packages of services/<name>; they appear as wheels/, the service's source as app/."""
+    """Locked Python packages; they appear as wheels/, the source of the program as app/."""
+    source: str = ""
+    """Where that is, relative to the project; default services/<name>."""
     seconds: float = 10.0
     """Usual build and push time on 2 cores."""
 
@@ -53,9 +55,13 @@ class Image:
         """Directory of the downloaded wheels."""
         return paths.cache / "images" / self.name / "wheels"
 
-    def service(self, paths: Paths) -> Path:
-        """Source of the service, for images with wheels."""
-        return paths.root / "services" / self.name
+    def program(self, paths: Paths) -> Path:
+        """Source of the program, for images with wheels."""
+        return paths.root / (self.source or f"services/{self.name}")
+
+    def lock(self, paths: Paths) -> Path:
+        """What pins the wheels: requirements.txt of the program or, beside its source, of the image."""
+        return (self.directory(paths) if self.source else self.program(paths)) / "requirements.txt"
 
 
 DEBIAN = Image(name="debian", version="trixie", on_debian=False, seconds=15)
@@ -66,6 +72,7 @@ _CORE = (
     Image(name="local-path-provisioner", version="0.0.30", programs=("local-path-provisioner",), seconds=8),
     Image(name="cloudnative-pg", version="1.30.0", programs=("cnpg-manager",), seconds=10),
     Image(name="postgres", version="17", version_from="postgresql-17", seconds=15),
+    Image(name="migrator", version="0.1.0", wheels=True, source="components/omnibase_infra/migrations", seconds=15),
     Image(name="reference", version="0.1.0", wheels=True, seconds=25),
 )
 

@@ -102,7 +102,7 @@ def _program_steps(paths: Paths) -> list[Step]:
 
 def _wheels_step(image: Image, paths: Paths) -> Step:
     """The step `wheels of <image>`: what its lock file names, for the image's Python; pip checks every hash."""
-    lock, target = image.service(paths) / "requirements.txt", image.wheel_directory(paths)
+    lock, target = image.lock(paths), image.wheel_directory(paths)
 
     def run(context: StepContext) -> None:
         fresh = target.with_name(f".{target.name}.new")

@@ -85,6 +85,22 @@ def poolers(cluster: str, namespace: str) -> Party:
     }
 
 
+def migrations(cluster: str) -> str:
+    """The Job that runs the migrations of all databases, and the label of its pods."""
+    return f"{cluster}-migrations"
+
+
+def migrator(cluster: str, namespace: str) -> Party:
+    """The pods of that Job."""
+    found = {"app.kubernetes.io/name": migrations(cluster)}
+    return {"name": "database migrations", "namespace": namespace, "labels": found}
+
+
+def migrator_role(database: str) -> str:
+    """Role that the migrations of a database log in as; it may become the owner, and nothing else."""
+    return f"{database}_migrator"
+
+
 def everything(cluster: str, namespace: str) -> Party:
     """Instances, jobs and poolers: all of them talk to the API server."""
     return {"name": "database", "namespace": namespace, "labels": {"cnpg.io/cluster": cluster}}
