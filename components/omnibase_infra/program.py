@@ -34,7 +34,7 @@ from omnibase_infra.config import (
 from omnibase_infra.config.secrets import VALUES, ImportedValue, imports
 from omnibase_infra.errors import ArgsError
 from omnibase_infra.migrations import MigrationError, read_files
-from omnibase_infra.migrations.errors import refuse as refuse_files
+from omnibase_infra.migrations import refuse as refuse_files
 from omnibase_infra.plain_values import replace_conversions
 from omnibase_infra.platform import Platform, PlatformArgs
 from omnibase_infra.versions import VENDOR_VARIABLE

@@ -130,6 +130,11 @@ class PostgresConfig(Section):
         return self.first_database or next(iter(self.databases))
 
 
+def migrations_job(cluster: str) -> str:
+    """Name of the Job that runs the migrations of all databases of a cluster, and of its pods."""
+    return f"{cluster}-migrations"
+
+
 def migrated(databases: Mapping[str, Any]) -> list[str]:
     """Names of the databases that have a migration set."""
     return [name for name, each in databases.items() if each.migrations]

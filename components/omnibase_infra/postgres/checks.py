@@ -5,9 +5,8 @@ from collections import Counter
 
 from pydantic import ValidationError
 
-from omnibase_infra.migrations import MigrationError
+from omnibase_infra.migrations import MigrationError, Plan
 from omnibase_infra.migrations import migrations as parsed
-from omnibase_infra.migrations.plan import Plan
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import databases, migrating, sizing

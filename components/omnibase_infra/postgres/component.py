@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.errors import refuse
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
@@ -122,7 +123,7 @@ class PostgresCluster(pulumi.ComponentResource):
     ) -> None:
         """The Job. A set's digest is part of its ConfigMap's resource name too: files that come back after an update
         that failed are the resource that is still there."""
-        job = names.migrations(name)
+        job = migrations_job(name)
         sets = [
             child(self, f"{job}-{each}-{migrating.digest(args, each)}", migrating.files(name, each, args))
             for each in databases.migrators(args)

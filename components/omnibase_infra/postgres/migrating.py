@@ -5,8 +5,8 @@ from typing import Any
 
 import pulumi
 
-from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB
-from omnibase_infra.migrations.errors import BAD_INPUT, FAILED
+from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB, migrations_job
+from omnibase_infra.migrations import BAD_INPUT, FAILED
 from omnibase_infra.naming import content_digest, content_name, labels, service_host
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import databases, names
@@ -61,14 +61,14 @@ def digest(args: PostgresClusterArgs, database: str) -> str:
 
 def files(cluster: str, database: str, args: PostgresClusterArgs) -> Manifest:
     """The set of one database. It is named after its content and never changes: another content is another Job."""
-    name = content_name(names.migrations(cluster), database.replace("_", "-").strip("-"), digest=digest(args, database))
+    name = content_name(migrations_job(cluster), database.replace("_", "-").strip("-"), digest=digest(args, database))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
             "name": name,
             "namespace": args["namespace"],
-            "labels": labels(names.migrations(cluster), "database", args["environment"]),
+            "labels": labels(migrations_job(cluster), "database", args["environment"]),
         },
         "immutable": True,
         "data": dict(args["databases"][database]["migrations"]["files"]),

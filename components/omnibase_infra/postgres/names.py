@@ -2,6 +2,7 @@
 
 import re
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.naming import dns_label, service_host, service_hosts
 from omnibase_infra.network import Party
 
@@ -85,14 +86,9 @@ def poolers(cluster: str, namespace: str) -> Party:
     }
 
 
-def migrations(cluster: str) -> str:
-    """The Job that runs the migrations of all databases, and the label of its pods."""
-    return f"{cluster}-migrations"
-
-
 def migrator(cluster: str, namespace: str) -> Party:
-    """The pods of that Job."""
-    found = {"app.kubernetes.io/name": migrations(cluster)}
+    """The pods of the Job that migrates."""
+    found = {"app.kubernetes.io/name": migrations_job(cluster)}
     return {"name": "database migrations", "namespace": namespace, "labels": found}
 
 
