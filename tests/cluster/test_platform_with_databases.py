@@ -141,7 +141,7 @@ def test_a_migration_that_fails_in_the_middle_fails_the_update_before_any_servic
 ) -> None:
     assert 'database orders: 0002_lines.up.sql:2: column "nothing" does not exist' in failed
     assert _applied(kubectl) == ["0001_orders"]
-    assert service.write("beside a migration that failed")[0] == 201
+    assert service.write("beside a migration that failed")[0] in (200, 201)
     done = ops("db", "migrations", "--stack", STACK, "--json")
     assert done.code == 1, done.text
     found = {each["database"]: each for each in json.loads(done.text)["databases"]}
