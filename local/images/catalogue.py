@@ -31,9 +31,9 @@ class Image:
     on_debian: bool = True
     """Put together in a stage that starts from the Debian base."""
     wheels: bool = False
-    """Locked Python packages; they appear as wheels/, the source of the program as app/."""
+    """Locked Python packages, see `lock`; they appear as wheels/. So does the source of a program of ours, as app/."""
     source: str = ""
-    """Where that is, relative to the project; default services/<name>."""
+    """Where that source is, relative to the project; default services/<name>."""
     seconds: float = 10.0
     """Usual build and push time on 2 cores."""
 
@@ -55,13 +55,14 @@ class Image:
         """Directory of the downloaded wheels."""
         return paths.cache / "images" / self.name / "wheels"
 
-    def program(self, paths: Paths) -> Path:
-        """Source of the program, for images with wheels."""
+    def service(self, paths: Paths) -> Path:
+        """Source of the program, for images of one of ours."""
         return paths.root / (self.source or f"services/{self.name}")
 
     def lock(self, paths: Paths) -> Path:
-        """What pins the wheels: requirements.txt of the program or, beside its source, of the image."""
-        return (self.directory(paths) if self.source else self.program(paths)) / "requirements.txt"
+        """Pinned Python packages: beside the source of a service, otherwise beside the Dockerfile."""
+        beside = self.service(paths) / "requirements.txt"
+        return beside if beside.exists() else self.directory(paths) / "requirements.txt"
 
 
 DEBIAN = Image(name="debian", version="trixie", on_debian=False, seconds=15)
@@ -114,6 +115,18 @@ _DELIVERY = (
     Image(name="rollout-analysis", version="0.1.0", programs=("rollout-analysis",), on_debian=False, seconds=4),
 )
 
+_BACKUP = (
+    Image(
+        name="plugin-barman-cloud",
+        version="0.14.0",
+        programs=("barman-cloud-manager",),
+        on_debian=False,
+        seconds=6,
+    ),
+    Image(name="barman-cloud-sidecar", version="0.14.0", programs=("barman-cloud-manager",), wheels=True, seconds=20),
+    Image(name="versitygw", version="1.7.0", programs=("versitygw", "object-store"), on_debian=False, seconds=5),
+)
+
 _EXAMPLES: tuple[Image, ...] = ()
 
 IMAGES: tuple[Image, ...] = (
@@ -124,6 +137,7 @@ IMAGES: tuple[Image, ...] = (
     *_MESSAGING,
     *_CERTIFICATES,
     *_DELIVERY,
+    *_BACKUP,
     *_EXAMPLES,
 )
 

@@ -37,7 +37,7 @@ class Contents:
         if (image.directory(self.paths) / "packages.txt").exists():
             found |= _tree(self.paths.root / "images" / "shared", "shared/") | _tree(image.debs(self.paths), "debs/")
         if image.wheels:
-            found |= _tree(image.wheel_directory(self.paths), "wheels/") | _tree(image.program(self.paths), "app/")
+            found |= _tree(image.wheel_directory(self.paths), "wheels/") | _tree(image.service(self.paths), "app/")
         found |= {f"bin/{program}": self.paths.bin / program for program in image.programs}
         if image == DEBIAN:
             found["rootfs.tar"] = rootfs(self.paths)
