@@ -55,7 +55,7 @@ class MigrationsConfig(Section):
     """Databases whose migrations must be complete before these start."""
     required_tables: list[Identifier] = []
     """Tables that must be there when all have run."""
-    target_version: Annotated[int, Field(ge=0)] | None = None
+    target_version: Annotated[int, Field(ge=0, le=9999)] | None = None
     """Version to which the database is brought, up or down; default the newest. 0 takes everything back."""
 
 

@@ -49,7 +49,7 @@ class Database(_Strict):
     """Databases that must be complete before this one begins."""
     required_tables: list[str] = []
     """Tables that must be there when all has run."""
-    target_version: Annotated[int, Field(ge=0)] | None = None
+    target_version: Annotated[int, Field(ge=0, le=9999)] | None = None
     """Version to which `apply` brings it, up or down; default the newest. 0 is the empty database."""
     readers: list[_Name] = []
     """Roles that read rows."""
