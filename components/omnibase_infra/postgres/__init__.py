@@ -5,6 +5,7 @@ from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseAr
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
+from omnibase_infra.postgres.performance_alerts import performance_alerts
 
 __all__ = [
     "OPERATOR",
@@ -15,5 +16,6 @@ __all__ = [
     "PostgresOperatorArgs",
     "database_alerts",
     "endpoint",
+    "performance_alerts",
     "poolers",
 ]
