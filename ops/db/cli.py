@@ -103,3 +103,26 @@ def db_slow(
     from ops.db.slow import slow  # noqa: PLC0415
 
     raise typer.Exit(slow(Place(stack=stack, cluster=cluster), database, since, most, as_json=as_json))
+
+
+@db.command("orphans")
+def db_orphans(
+    stack: StackOption = "dev",
+    *,
+    older: Annotated[
+        float, typer.Option("--older", min=0, help="Only those prepared longer ago, in seconds; others are at work.")
+    ] = 60,
+    resolve: Annotated[bool, typer.Option("--resolve", help="Commit or roll back as it was decided.")] = False,
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """List transactions over several databases that were prepared and never ended, with what was decided of them.
+
+    --resolve does what was decided, as superuser in the primary's pod: nobody else may end what another prepared. What
+    no coordinator of ours made is left alone. Ends with 1 if any is left.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.orphans import orphans  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster)
+    raise typer.Exit(orphans(place, older, resolve=resolve, as_json=as_json, console=console()))
