@@ -73,7 +73,7 @@ def watching(node: Node, paths: Paths, directory: Path, containers: int) -> Iter
     with subprocess.Popen(command) as process:
         try:
             found = Watch(netns.namespace_file(node.plan))
-            wait_for(found.is_reading, 60, "Prometheus reads the engine's figures")
+            wait_for(lambda: found.is_reading() and not found.alerts(), 60, "Prometheus reads the engine's figures")
             yield found
         finally:
             process.terminate()

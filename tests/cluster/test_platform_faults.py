@@ -1,6 +1,6 @@
 """Faults that no failover mends: bounded, noticed by an alert, and whole again without an operator.
 
-The other one of the database, a replica that stands still, waits for its alert beside those of test_platform_with_monitoring.
+A replica that stands still waits for its alert beside those of test_platform_with_monitoring.
 """
 
 from __future__ import annotations
