@@ -106,6 +106,13 @@ def test_the_preview_of_the_mended_program_goes_through(program: Program, previe
     assert previews.run(program.mended()) == (0, []), previews.text
 
 
+_SERVER: dict[str, Any] = {
+    "type": "pulumi:providers:postgresql",
+    "name": "server",
+    "inputs": {"host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
+}
+
+
 def _role(**more: object) -> dict[str, Any]:
     return {
         "type": "postgresql:index/role:Role",
@@ -120,18 +127,13 @@ def _role(**more: object) -> dict[str, Any]:
 
 @pytest.mark.req("C1.11", "V11")
 def test_a_password_goes_through_if_the_program_marks_it_and_is_stopped_if_not(previews: Previews) -> None:
-    server = {
-        "type": "pulumi:providers:postgresql",
-        "name": "server",
-        "inputs": {"host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
-    }
-    assert previews.run([server, _role()]) == (1, ["sensitive-input-is-pulumi-secret"]), previews.text
-    assert previews.run([server, _role(secret=["password"])]) == (0, []), previews.text
+    assert previews.run([_SERVER, _role()]) == (1, ["sensitive-input-is-pulumi-secret"]), previews.text
+    assert previews.run([_SERVER, _role(secret=["password"])]) == (0, []), previews.text
     assert "hunter2" not in previews.text
 
 
 @pytest.mark.req("V22")
 def test_data_that_nobody_protects_is_stopped(previews: Previews) -> None:
     database = {"type": "postgresql:index/database:Database", "name": "orders", "inputs": {"name": "orders"}}
-    assert previews.run([{**database, "protect": False}]) == (1, ["protect-stateful"]), previews.text
-    assert previews.run([database]) == (0, []), previews.text
+    assert previews.run([_SERVER, {**database, "protect": False}]) == (1, ["protect-stateful"]), previews.text
+    assert previews.run([_SERVER, database]) == (0, []), previews.text
