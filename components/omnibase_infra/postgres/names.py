@@ -85,6 +85,16 @@ def poolers(cluster: str, namespace: str) -> Party:
     }
 
 
+def servers_and_jobs(cluster: str, namespace: str) -> Party:
+    """Servers and the jobs that make them, which are all pods of a cluster but its poolers."""
+    return {
+        "name": "database servers and jobs",
+        "namespace": namespace,
+        "labels": {"cnpg.io/cluster": cluster},
+        "labels_present": ["cnpg.io/instanceName"],
+    }
+
+
 def everything(cluster: str, namespace: str) -> Party:
     """Instances, jobs and poolers: all of them talk to the API server."""
     return {"name": "database", "namespace": namespace, "labels": {"cnpg.io/cluster": cluster}}

@@ -15,6 +15,7 @@ from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.vendor import VendorManifest, VendorManifestArgs
 from omnibase_infra.versions import CLOUDNATIVE_PG
 
+_PLUGIN_PODS = 2  # one, and the one before it, which still ends
 _TRANSFORMS = ["images", "env", "resources", "hardened-pods", "replicas", "pod-security"]
 
 
@@ -49,9 +50,9 @@ class PostgresOperator(pulumi.ComponentResource):
         pods, space = int(args["replicas"]) + 1, names.OPERATOR_NAMESPACE
         bounds = quota(
             space,
-            cpu_request_millis=pods * int(args["cpu_request_millis"]),
-            memory_mib=pods * int(args["memory_mib"]),
-            pods=pods,
+            cpu_request_millis=pods * int(args["cpu_request_millis"]) + int(args.get("plugin_cpu_request_millis", 0)),
+            memory_mib=pods * int(args["memory_mib"]) + int(args.get("plugin_memory_mib", 0)),
+            pods=pods + (_PLUGIN_PODS if "plugin_memory_mib" in args else 0),
             storage_gib=0,
         )
         child(self, f"{name}-quota", bounds, depends_on=[vendored])
