@@ -6,6 +6,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from omnibase_infra.backup import (
+        BarmanPlugin,
+        BarmanPluginArgs,
+        ObjectStoreServer,
+        ObjectStoreServerArgs,
+        RestoreDrill,
+        RestoreDrillArgs,
+    )
     from omnibase_infra.certificates import (
         CertificateAuthority,
         CertificateAuthorityArgs,
@@ -64,6 +72,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArgsError": "errors",
+    "BarmanPlugin": "backup",
+    "BarmanPluginArgs": "backup",
     "Call": "workload",
     "CertificateAuthority": "certificates",
     "CertificateAuthorityArgs": "certificates",
@@ -96,6 +106,8 @@ _HOMES = {
     "NodeExporterArgs": "monitoring",
     "WorkloadExporter": "monitoring",
     "WorkloadExporterArgs": "monitoring",
+    "ObjectStoreServer": "backup",
+    "ObjectStoreServerArgs": "backup",
     "Party": "network",
     "Platform": "platform",
     "PlatformArgs": "platform",
@@ -105,6 +117,8 @@ _HOMES = {
     "PostgresOperatorArgs": "postgres",
     "Probe": "workload",
     "Publish": "container",
+    "RestoreDrill": "backup",
+    "RestoreDrillArgs": "backup",
     "Rollout": "rollout",
     "RolloutArgs": "rollout",
     "Route": "gateway",
@@ -130,6 +144,8 @@ _HOMES = {
 
 __all__ = [
     "ArgsError",
+    "BarmanPlugin",
+    "BarmanPluginArgs",
     "Call",
     "CertificateAuthority",
     "CertificateAuthorityArgs",
@@ -160,6 +176,8 @@ __all__ = [
     "NetworkFlowArgs",
     "NodeExporter",
     "NodeExporterArgs",
+    "ObjectStoreServer",
+    "ObjectStoreServerArgs",
     "Party",
     "Platform",
     "PlatformArgs",
@@ -169,6 +187,8 @@ __all__ = [
     "PostgresOperatorArgs",
     "Probe",
     "Publish",
+    "RestoreDrill",
+    "RestoreDrillArgs",
     "Rollout",
     "RolloutArgs",
     "Route",

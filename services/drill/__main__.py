@@ -11,8 +11,9 @@ import time
 from services.drill.barman import Barman
 from services.drill.drill import Drill, kept
 from services.drill.exporter import serve
+from services.drill.report import StoreError
 from services.drill.settings import Settings, SettingsError
-from services.drill.store import Reports, StoreError
+from services.drill.store import Reports
 
 
 def _say(text: str, **more: object) -> None:

@@ -13,9 +13,8 @@ from services.drill import server
 from services.drill.barman import Barman, BarmanError
 from services.drill.fingerprint import Content, Table, differences, fingerprints, prepare
 from services.drill.moment import BusyError, Moment, living
-from services.drill.report import Report
+from services.drill.report import Report, StoreError
 from services.drill.settings import Settings
-from services.drill.store import StoreError
 
 _PATIENCE = 60.0
 FAULTS = (BarmanError, BusyError, server.RecoveryError, psycopg.Error, OSError)

@@ -7,9 +7,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
-from services.drill.report import Report, metrics
+from services.drill.report import Report, StoreError, metrics
 from services.drill.settings import Settings
-from services.drill.store import StoreError
 
 _KEEP_SECONDS = 15.0
 

@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+class StoreError(RuntimeError):
+    """The object store with the reports refuses or does not answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One drill."""

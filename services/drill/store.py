@@ -9,14 +9,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.drill.report import Report
+from services.drill.report import Report, StoreError
 from services.drill.settings import Settings
 
 _ABSENT = ("NoSuchKey", "404")
-
-
-class StoreError(RuntimeError):
-    """The object store refuses or does not answer."""
 
 
 class Reports:

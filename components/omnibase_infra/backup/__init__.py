@@ -1,6 +1,6 @@
 """Backups: the operator's plugin, an object store for the local node, the drill that proves a restore."""
 
-from omnibase_infra.backup.alerts import backup_alerts
+from omnibase_infra.backup.alerts import backup_alerts, drill_alerts
 from omnibase_infra.backup.args import BarmanPluginArgs, ObjectStoreServerArgs, RestoreDrillArgs
 from omnibase_infra.backup.drill import RestoreDrill
 from omnibase_infra.backup.names import (
@@ -11,6 +11,7 @@ from omnibase_infra.backup.names import (
     STORE_PORT,
     drill_party,
     plugin_hosts,
+    report_name,
     store_party,
     store_url,
 )
@@ -30,8 +31,10 @@ __all__ = [
     "RestoreDrill",
     "RestoreDrillArgs",
     "backup_alerts",
+    "drill_alerts",
     "drill_party",
     "plugin_hosts",
+    "report_name",
     "store_party",
     "store_url",
 ]

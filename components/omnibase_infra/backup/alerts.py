@@ -6,17 +6,15 @@ _HOUR = 3600
 _TRIES = ("archived", "failed")
 
 
-def backup_alerts(job: str, every_seconds: int, report_job: str) -> list[Alert]:
-    """Alerts on the backups of one cluster.
+def backup_alerts(job: str, every_seconds: int) -> list[Alert]:
+    """Alerts on the base backups and the archive of the log of one cluster.
 
     Args:
         job: of the instances' series.
         every_seconds: longest time between two base backups.
-        report_job: of the series of the restore drill.
     """
     newest = f'max by (job) (barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{{job="{job}"}})'
     archived, failed = (f'max by (job) (cnpg_pg_stat_archiver_last_{what}_time{{job="{job}"}})' for what in _TRIES)
-    reports = f'{{job="{report_job}"}}'
     return [
         {
             "name": "BackupTooOld",
@@ -34,6 +32,17 @@ def backup_alerts(job: str, every_seconds: int, report_job: str) -> list[Alert]:
             "summary": "The log of {{ $labels.job }} has not been archived for {{ $value | humanizeDuration }}.",
             "runbook": "log-not-archived",
         },
+    ]
+
+
+def drill_alerts(report_job: str) -> list[Alert]:
+    """Alerts on restores that were not proven.
+
+    Args:
+        report_job: of the series of the restore drill.
+    """
+    reports = f'{{job="{report_job}"}}'
+    return [
         {
             "name": "RestoreDrillFailed",
             "expr": f"restore_drill_good{reports} == 0 and restore_drill_last_timestamp_seconds{reports} > 0",

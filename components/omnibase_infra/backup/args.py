@@ -54,8 +54,8 @@ class ObjectStoreServerArgs(TypedDict):
     """Secret with the keys `access-key` and `secret-key`, which clients show."""
     tls_secret: pulumi.Input[str]
     """Secret of a ServerCertificate for its Service."""
-    clients: list[Party]
-    """Who may connect."""
+    clients: NotRequired[list[Party]]
+    """Who may connect, beside those who say themselves that they call it."""
     memory_mib: NotRequired[int]
     """Memory request and limit, MiB, default 128."""
     storage_class: NotRequired[str]

@@ -81,7 +81,7 @@ def _workload(args: ObjectStoreServerArgs) -> HardenedWorkloadArgs:
             "VGW_QUIET": "true",
             "GOMEMLIMIT": f"{memory * 8 // 10}MiB",
         },
-        "accepts_from": list(args["clients"]),
+        "accepts_from": list(args.get("clients", [])),
     }
     if "storage_class" in args:
         found["storage_class"] = args["storage_class"]

@@ -103,9 +103,9 @@ class PostgresOperatorArgs(TypedDict):
     memory_mib: int
     """Memory request and limit, MiB."""
     plugin_memory_mib: NotRequired[int]
-    """Room for plugins in the quota of its namespace, MiB; default none."""
+    """Memory of a plugin's pod, for which the quota of its namespace has room; default none."""
     plugin_cpu_request_millis: NotRequired[int]
-    """The same in thousandths of a core."""
+    """CPU request of that pod, thousandths of a core."""
     api_server_cidrs: list[str]
     """Networks under which pods see the API server, before and after translation."""
     api_server_ports: list[int]

@@ -1,0 +1,305 @@
+"""Backups of a database, restores from them, and the drill: with a real store over TLS and real faults.
+
+One small cluster beside the tested stack, made by the engine as users make one; the restore is a second one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.paths import Paths
+from tests.cluster.conftest import Kubectl
+from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.node_kit import eventually, wait_for
+
+_SPACE, _DB, _AGAIN = "backups-of-orders", "orders", "orders-again"
+_PROGRAM = """
+import pulumi
+import pulumi_kubernetes as kubernetes
+from omnibase_infra import (
+    BarmanPlugin, CertificateAuthority, Environment, ObjectStoreServer, PostgresCluster, PostgresOperator,
+    RestoreDrill, SecretSet, ServerCertificate, TrustBundle,
+)
+from omnibase_infra.backup import drill_party, plugin_hosts, store_party, store_url
+from omnibase_infra.naming import service_hosts
+from omnibase_infra.postgres import OPERATOR, archive
+
+config = pulumi.Config()
+images, space = config.require_object("images"), config.require("namespace")
+api = {"api_server_cidrs": config.require_object("api"), "api_server_ports": [443, 6443]}
+context = config.require("context")
+cluster = kubernetes.Provider("cluster", context=context, cluster_identifier=context)
+
+
+def after(*before):
+    return pulumi.ResourceOptions(providers=[cluster], depends_on=list(before))
+
+
+room = Environment("room", {
+    "namespace": space, "environment": "test", "cpu_request_millis": 2000, "memory_mib": 4096, "pods": 30,
+    "storage_gib": 20,
+}, after())
+operator = PostgresOperator("operator", {
+    "manifest": config.require("operator"), "image": images["cloudnative-pg"], "replicas": 1,
+    "cpu_request_millis": 20, "memory_mib": 160, "plugin_memory_mib": 96, "plugin_cpu_request_millis": 10, **api,
+}, after())
+authority = CertificateAuthority("authority", {"common_name": "backups", "validity_days": 30}, after())
+
+
+def certificate(name, namespace, hosts, before, also_client=False):
+    return ServerCertificate(name, {
+        "authority": authority.signer, "authority_generation": 1, "namespace": namespace, "environment": "test",
+        "hosts": hosts, "validity_days": 10, "also_client": also_client,
+    }, after(before))
+
+
+plugin = BarmanPlugin("plugin", {
+    "environment": "test", "definitions": config.require("definitions"), "image": images["plugin-barman-cloud"],
+    "sidecar_image": images["barman-cloud-sidecar"], "operator": OPERATOR, "trust": authority.bundle,
+    "tls_secret": certificate("plugin-tls", "cnpg-system", plugin_hosts(), operator).secret,
+    "client_secret": certificate("plugin-client", "cnpg-system", ["client"], operator, also_client=True).secret, **api,
+}, after(operator))
+trust = TrustBundle("trust", {
+    "namespace": space, "environment": "test", "secret": "store-ca", "bundle": authority.bundle,
+}, after(room))
+keys = SecretSet("keys", {
+    "namespace": space, "environment": "test",
+    "entries": {key: {"source": "generated", "alphabet": "alphanumeric"} for key in ("access-key", "secret-key")},
+    "consumers": {"store": {"keys": ["access-key", "secret-key"]}},
+}, after(room))
+server = ObjectStoreServer("store", {
+    "namespace": space, "environment": "test", "image": images["versitygw"], "bucket": "backups", "storage_gib": 1,
+    "key_secret": keys.secret("store"),
+    "tls_secret": certificate("store-tls", space, service_hosts("store", space), room).secret,
+}, after(room))
+store = {
+    "destination": "s3://backups/test", "endpoint": store_url("store", space), "secret": keys.secret("store"),
+    "access_key": "access-key", "secret_key": "secret-key", "ca_secret": trust.secret,
+    "party": store_party("store", space),
+}
+
+
+def database(name, **more):
+    return PostgresCluster(name, {
+        "namespace": space, "environment": "test", "image": images["postgres"], "instances": 1,
+        "synchronous_standbys": 0, "storage_gib": 1, "wal_storage_gib": 1, "memory_mib": 320, "max_connections": 40,
+        "pooler_instances": 1, "pooler_size": 3, "pooler_max_clients": 20, "pooler_memory_mib": 48,
+        "databases": {"shop": {"owner": "shop_owner", "app_role": "shop_app"}}, "first_database": "shop",
+        "operator": OPERATOR, "clients": [], "cpu_request_millis": 50, "fast_failover": True,
+        "migrations": {}, **api, **more,
+    }, after(room, plugin, server))
+
+
+backups = {"store": store, "schedule": "15 * * * *", "retention_days": 1, "archive_seconds": 20,
+           "sidecar_memory_mib": 160}
+orders = database("orders", backups=backups, inspectors={"drill": drill_party("drill", space)})
+RestoreDrill("drill", {
+    "namespace": space, "environment": "test", "image": images["drill"], "schedule": "40 3 1 1 *", "every_days": 7,
+    "store": store, "archive": archive("orders", backups), "host": orders.direct_host, "user": "drill",
+    "password_secret": orders.role_secrets.apply(lambda secrets: secrets["drill"]), "ca_secret": orders.ca_secret,
+    "databases": ["shop"], "scratch_gib": 1, "deadline_seconds": 600,
+}, after(room, plugin, server))
+if config.get("moment"):
+    database("orders-again", backups=backups,
+             recovery={"source": archive("orders", backups), "target_time": config.require("moment")})
+"""
+
+
+@pytest.fixture(scope="module")
+def orders(
+    paths: Paths, image_references: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Example]:
+    """The program above, deployed once, without the restore."""
+    made = copy_example("managed-postgres", tmp_path_factory.mktemp("orders"), paths)
+    (made.directory / "__main__.py").write_text(_PROGRAM)
+    made.config("context", f"omnibase-{paths.instance}")
+    made.config("namespace", _SPACE)
+    made.config("operator", str(paths.vendor / "cnpg-1.30.0.json"))
+    made.config("definitions", str(paths.vendor / "plugin-barman-cloud-0.14.0.json"))
+    made.config("images", json.dumps(image_references))
+    network = str(paths.network).partition("/")[0].rpartition(".0.0")[0]
+    made.config("api", json.dumps([f"{network}.0.2/32", f"{network}.128.1/32"]))
+    made.run("up", "--yes", "--skip-preview")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    made.run("stack", "rm", "--yes")
+
+
+Query = Callable[[str, str], list[str]]
+
+
+@pytest.fixture
+def sql(kubectl: Kubectl) -> Query:
+    """Ask the first server of a cluster as its superuser; the lines of the answer."""
+
+    def ask(cluster: str, query: str) -> list[str]:
+        command = ("psql", "-d", "shop", "-At", "-v", "ON_ERROR_STOP=1", "-c", query)
+        return kubectl("exec", "-n", _SPACE, f"{cluster}-1", "-c", "postgres", "--", *command).splitlines()
+
+    return ask
+
+
+def _get(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kubectl("get", kind, name, "-n", _SPACE, "-o", "json"))
+    return found
+
+
+def _archiving(kubectl: Kubectl) -> str:
+    conditions = _get(kubectl, "cluster", _DB)["status"].get("conditions", [])
+    return next((each["status"] for each in conditions if each["type"] == "ContinuousArchiving"), "")
+
+
+def _archived(sql: Query) -> None:
+    """Close the log's file and wait until it is in the store."""
+    segment = sql(_DB, "SELECT pg_walfile_name(pg_switch_wal())")[0]
+    newest = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
+    wait_for(lambda: sql(_DB, newest)[0] >= segment, 60, f"{segment} is archived")
+
+
+@pytest.mark.req("P19", "V14")
+def test_a_new_database_is_backed_up_at_once_and_its_log_is_archived(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    def phase() -> str:
+        found = json.loads(kubectl("get", "backups.postgresql.cnpg.io", "-n", _SPACE, "-o", "json"))["items"]
+        return str(found[0].get("status", {}).get("phase", "")) if found else ""
+
+    wait_for(lambda: phase() == "completed", 90, lambda: f"the first base backup is complete, but {phase()!r}")
+    wait_for(lambda: _archiving(kubectl) == "True", 60, "the log is archived")
+    window = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_DB}-backups")["status"]["serverRecoveryWindow"]
+    assert list(window) == ["orders-1"]
+    assert window["orders-1"]["firstRecoverabilityPoint"]
+
+
+@pytest.mark.req("P19")
+def test_a_drill_restores_what_is_there_now_and_says_so_in_metrics(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    sql(_DB, "CREATE TABLE kept (id int PRIMARY KEY, what text, at timestamptz DEFAULT now()); "
+             "INSERT INTO kept (id, what) SELECT n, md5(n::text) FROM generate_series(1, 5000) n; "
+             "CREATE TABLE empty (id int); ALTER TABLE kept ENABLE ROW LEVEL SECURITY; ANALYZE")  # fmt: skip
+    kubectl("create", "job", "drill-now", "-n", _SPACE, "--from=cronjob/drill")
+    ended = eventually(lambda: _ended(kubectl, "drill-now"), 200, "the drill ended")
+    said = kubectl("logs", "-n", _SPACE, "job/drill-now")
+    assert ended == "Complete", said
+    report = json.loads(said.splitlines()[-1])["report"]
+    assert (report["good"], report["rows"], report["problems"]) == (True, 5000, [])
+    metrics = eventually(lambda: _metrics(kubectl, 5000), 60, "the report is shown")
+    assert metrics["restore_drill_good"] == 1
+    assert metrics["restore_drill_last_good_timestamp_seconds"] == pytest.approx(report["finished"], abs=1)
+    print(f"drill: {report['restore_seconds']:.1f} s to restore, {report['archive_seconds']:.1f} s until archived")
+
+
+def _ended(kubectl: Kubectl, job: str) -> str:
+    conditions = _get(kubectl, "job", job).get("status", {}).get("conditions", [])
+    return next((each["type"] for each in conditions if each["type"] in ("Complete", "Failed")), "")
+
+
+def _metrics(kubectl: Kubectl, rows: int) -> dict[str, float]:
+    """What the report's pod shows, once it shows a drill of so many rows."""
+    pods = kubectl.items(f"/api/v1/namespaces/{_SPACE}/pods", labelSelector="app.kubernetes.io/name=drill-report")
+    text = kubectl.raw(f"/api/v1/namespaces/{_SPACE}/pods/{pods[0]['metadata']['name']}:8080/proxy/metrics")
+    found = {name: float(value) for name, value in re.findall(r"^(\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)}
+    return found if found.get("restore_drill_rows") == rows else {}
+
+
+@pytest.mark.req("R10", "P19")
+def test_a_restore_to_a_moment_has_every_row_of_before_and_none_of_after(
+    orders: Example, sql: Query, kubectl: Kubectl
+) -> None:
+    sql(_DB, "CREATE TABLE events (id int PRIMARY KEY, what text); "
+             "INSERT INTO events SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 1000) n")  # fmt: skip
+    rows = "SELECT id, what FROM events ORDER BY id"
+    before = sql(_DB, rows)
+    moment = sql(_DB, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")[0]
+    sql(_DB, "SELECT pg_sleep(1)")
+    sql(_DB, "DELETE FROM events WHERE id % 2 = 0; UPDATE events SET what = 'wrong'; "
+             "INSERT INTO events VALUES (5001, 'late')")  # fmt: skip
+    after = sql(_DB, rows)
+    _archived(sql)
+    orders.config("moment", moment)
+    began = datetime.now(UTC)
+    orders.run("up", "--yes", "--skip-preview")
+    print(f"restored to {moment} in {(datetime.now(UTC) - began).total_seconds():.0f} s")
+    assert sql(_AGAIN, rows) == before
+    assert sql(_DB, rows) == after, "the old cluster is as it was"
+    assert sql(_AGAIN, "SELECT timeline_id FROM pg_control_checkpoint()") != sql(
+        _DB, "SELECT timeline_id FROM pg_control_checkpoint()"
+    )
+    window = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_AGAIN}-backups")
+    assert window["spec"]["configuration"]["destinationPath"] == "s3://backups/test"
+
+
+def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    kubectl("scale", "statefulset/store", "-n", _SPACE, "--replicas=0")
+    try:
+        sql(_DB, "INSERT INTO events VALUES (6000, 'while away'); SELECT pg_switch_wal()")
+        wait_for(lambda: _archiving(kubectl) == "False", 120, "the cluster says that its log is not archived")
+        failed = "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver"
+        assert sql(_DB, failed) == ["t"], "what the alert reads"
+    finally:
+        kubectl("scale", "statefulset/store", "-n", _SPACE, "--replicas=1")
+    kubectl("rollout", "status", "statefulset/store", "-n", _SPACE, "--timeout=90s", seconds=100)
+    _archived(sql)
+    wait_for(lambda: _archiving(kubectl) == "True", 120, "the log is archived again")
+
+
+def test_wrong_keys_are_an_error_of_the_backup_that_names_the_refusal(orders: Example, kubectl: Kubectl) -> None:
+    wrong = {"name": "wrong-keys", "key": "secret-key"}
+    kubectl("create", "secret", "generic", "wrong-keys", "-n", _SPACE, "--from-literal=secret-key=not-the-key")
+    right = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_DB}-backups")["spec"]["configuration"]
+    kubectl(
+        "patch", "objectstores.barmancloud.cnpg.io", f"{_DB}-backups", "-n", _SPACE, "--type=merge", "-p", _keys(wrong)
+    )
+    try:
+        kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-wrong-keys")))
+        found = eventually(lambda: _phase(kubectl, "with-wrong-keys", "failed"), 120, "the backup failed")
+        assert found["error"], found
+    finally:
+        keys = right["s3Credentials"]["secretAccessKey"]
+        kubectl(
+            "patch",
+            "objectstores.barmancloud.cnpg.io",
+            f"{_DB}-backups",
+            "-n",
+            _SPACE,
+            "--type=merge",
+            "-p",
+            _keys(keys),
+        )
+    kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-right-keys")))
+    eventually(lambda: _phase(kubectl, "with-right-keys", "completed"), 120, "the next backup is complete")
+
+
+def _keys(selector: dict[str, str]) -> str:
+    return json.dumps({"spec": {"configuration": {"s3Credentials": {"secretAccessKey": selector}}}})
+
+
+def _backup(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Backup",
+        "metadata": {"name": name, "namespace": _SPACE},
+        "spec": {
+            "cluster": {"name": _DB},
+            "method": "plugin",
+            "pluginConfiguration": {"name": "barman-cloud.cloudnative-pg.io"},
+        },
+    }
+
+
+def _phase(kubectl: Kubectl, name: str, phase: str) -> dict[str, Any]:
+    status: dict[str, Any] = _get(kubectl, "backups.postgresql.cnpg.io", name).get("status", {})
+    return status if status.get("phase") == phase else {}
+
+
+def test_a_second_up_changes_nothing(orders: Example) -> None:
+    orders.run("preview", "--expect-no-changes")
