@@ -98,11 +98,9 @@ class Barman:
 
     def _keys_file(self) -> Path:
         """The keys in the form that AWS's library reads; an environment would show them to every child."""
-        settings, file = self._settings, self._settings.scratch / _KEYS_FILE
-        text = (
-            f"[default]\naws_access_key_id={settings.key(settings.access_key)}\n"
-            f"aws_secret_access_key={settings.key(settings.secret_key)}\n"
-        )
+        name, secret = self._settings.keys
+        file = self._settings.scratch / _KEYS_FILE
+        text = f"[default]\naws_access_key_id={name}\naws_secret_access_key={secret}\n"
         file.touch(mode=0o600)
         file.write_text(text)
         return file

@@ -23,10 +23,10 @@ class Settings:
     """Address of the store, https."""
     archive: str
     """Name of the cluster's archive below the destination."""
-    keys: Path
-    """Directory with the store's keys, in the files `access_key` and `secret_key` name."""
-    access_key: str
-    secret_key: str
+    access_key_file: Path
+    """File with the name of the store's key."""
+    secret_key_file: Path
+    """File with that key's secret."""
     scratch: Path
     """Directory with room for the restored cluster."""
     binaries: Path
@@ -54,7 +54,7 @@ class Settings:
         given = {
             key.removeprefix(PREFIX).lower(): value for key, value in environment.items() if key.startswith(PREFIX)
         }
-        wanted = ("destination", "endpoint", "archive", "keys", "access_key", "secret_key", "scratch", "binaries")
+        wanted = ("destination", "endpoint", "archive", "access_key_file", "secret_key_file", "scratch", "binaries")
         problems = [f"{PREFIX}{key.upper()} is not set" for key in wanted if not given.get(key)]
         numbers = ("port", "deadline_seconds", "every_seconds", "report_port")
         problems += [
@@ -64,7 +64,7 @@ class Settings:
         ]
         if problems:
             raise SettingsError("; ".join(problems))
-        paths = ("keys", "scratch", "binaries", "password_file", "ca_file")
+        paths = ("access_key_file", "secret_key_file", "scratch", "binaries", "password_file", "ca_file")
         values: dict[str, object] = {key: value for key, value in given.items() if key in cls.__dataclass_fields__}
         values |= {key: Path(given[key]) for key in paths if given.get(key)}
         values |= {key: int(given[key]) for key in numbers if key in given}
@@ -82,6 +82,7 @@ class Settings:
         prefix = self.destination.removeprefix("s3://").partition("/")[2].strip("/")
         return "/".join(part for part in (prefix, "drills", f"{self.archive}.json") if part)
 
-    def key(self, name: str) -> str:
-        """One of the store's keys."""
-        return (self.keys / name).read_text().strip()
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Name and secret of the store's key."""
+        return self.access_key_file.read_text().strip(), self.secret_key_file.read_text().strip()

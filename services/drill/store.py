@@ -20,12 +20,13 @@ class Reports:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        name, secret = settings.keys
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
-            aws_access_key_id=settings.key(settings.access_key),
-            aws_secret_access_key=settings.key(settings.secret_key),
+            aws_access_key_id=name,
+            aws_secret_access_key=secret,
             config=Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 2}),
         )
 

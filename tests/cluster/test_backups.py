@@ -252,31 +252,30 @@ def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(
     wait_for(lambda: _archiving(kubectl) == "True", 120, "the log is archived again")
 
 
-def test_wrong_keys_are_an_error_of_the_backup_that_names_the_refusal(orders: Example, kubectl: Kubectl) -> None:
-    wrong = {"name": "wrong-keys", "key": "secret-key"}
+def test_wrong_keys_are_said_by_archive_and_backup_and_right_ones_mend_both(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    store = ("objectstores.barmancloud.cnpg.io", f"{_DB}-backups", "-n", _SPACE)
+    configuration = _get(kubectl, *store[:2])["spec"]["configuration"]
     kubectl("create", "secret", "generic", "wrong-keys", "-n", _SPACE, "--from-literal=secret-key=not-the-key")
-    right = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_DB}-backups")["spec"]["configuration"]
-    kubectl(
-        "patch", "objectstores.barmancloud.cnpg.io", f"{_DB}-backups", "-n", _SPACE, "--type=merge", "-p", _keys(wrong)
-    )
+    kubectl("patch", *store, "--type=merge", "-p", _keys({"name": "wrong-keys", "key": "secret-key"}))
     try:
+        # the sidecar goes on with what it has read for some seconds
+        wait_for(lambda: _refused(kubectl, sql), 120, "the archive is refused with the store's words")
         kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-wrong-keys")))
-        found = eventually(lambda: _phase(kubectl, "with-wrong-keys", "failed"), 120, "the backup failed")
+        found = eventually(lambda: _phase(kubectl, "with-wrong-keys", "failed"), 60, "the backup failed")
         assert found["error"], found
     finally:
-        keys = right["s3Credentials"]["secretAccessKey"]
-        kubectl(
-            "patch",
-            "objectstores.barmancloud.cnpg.io",
-            f"{_DB}-backups",
-            "-n",
-            _SPACE,
-            "--type=merge",
-            "-p",
-            _keys(keys),
-        )
+        kubectl("patch", *store, "--type=merge", "-p", _keys(configuration["s3Credentials"]["secretAccessKey"]))
+    _archived(sql)
     kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-right-keys")))
-    eventually(lambda: _phase(kubectl, "with-right-keys", "completed"), 120, "the next backup is complete")
+    eventually(lambda: _phase(kubectl, "with-right-keys", "completed"), 90, "the next backup is complete")
+
+
+def _refused(kubectl: Kubectl, sql: Query) -> bool:
+    sql(_DB, "SELECT pg_logical_emit_message(true, 'test', 'something to archive'); SELECT pg_switch_wal()")
+    said = kubectl("logs", "-n", _SPACE, f"{_DB}-1", "-c", "plugin-barman-cloud", "--since=10s")
+    return "SignatureDoesNotMatch" in said
 
 
 def _keys(selector: dict[str, str]) -> str:

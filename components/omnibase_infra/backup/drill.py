@@ -143,9 +143,8 @@ def _environment(args: RestoreDrillArgs) -> Mapping[str, pulumi.Input[str]]:
         "DRILL_DESTINATION": store["destination"],
         "DRILL_ENDPOINT": store["endpoint"],
         "DRILL_ARCHIVE": args["archive"],
-        "DRILL_KEYS": _KEYS,
-        "DRILL_ACCESS_KEY": store["access_key"],
-        "DRILL_SECRET_KEY": store["secret_key"],
+        "DRILL_ACCESS_KEY_FILE": f"{_KEYS}/{store['access_key']}",
+        "DRILL_SECRET_KEY_FILE": f"{_KEYS}/{store['secret_key']}",
         "DRILL_SCRATCH": _SCRATCH,
         "DRILL_BINARIES": "/usr/lib/postgresql/17/bin",
     }

@@ -101,7 +101,7 @@ def test_the_drill_reads_its_keys_from_files_and_may_go_nowhere_but_to_the_store
     found = made(RestoreDrill, DRILL)
     pod = found["CronJob/it"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     names = {each["name"] for each in pod["containers"][0]["env"]}
-    assert {"DRILL_PASSWORD_FILE", "DRILL_KEYS", "AWS_CA_BUNDLE"} <= names
+    assert {"DRILL_PASSWORD_FILE", "DRILL_SECRET_KEY_FILE", "AWS_CA_BUNDLE"} <= names
     assert not {"AWS_SECRET_ACCESS_KEY", "PGPASSWORD"} & names
     egress = [each for key, each in found.items() if key.startswith("NetworkPolicy/") and each["spec"].get("egress")]
     ports = {port["port"] for each in egress for rule in each["spec"]["egress"] for port in rule["ports"]}
