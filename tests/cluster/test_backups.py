@@ -19,107 +19,15 @@ from tests.cluster.example_kit import Example, copy_example
 from tests.cluster.node_kit import eventually, wait_for
 
 _SPACE, _DB, _AGAIN = "backups-of-orders", "orders", "orders-again"
-_PROGRAM = """
-import pulumi
-import pulumi_kubernetes as kubernetes
-from omnibase_infra import (
-    BarmanPlugin, CertificateAuthority, Environment, ObjectStoreServer, PostgresCluster, PostgresOperator,
-    RestoreDrill, SecretSet, ServerCertificate, TrustBundle,
-)
-from omnibase_infra.backup import drill_party, plugin_hosts, store_party, store_url
-from omnibase_infra.naming import service_hosts
-from omnibase_infra.postgres import OPERATOR, archive
-
-config = pulumi.Config()
-images, space = config.require_object("images"), config.require("namespace")
-api = {"api_server_cidrs": config.require_object("api"), "api_server_ports": [443, 6443]}
-context = config.require("context")
-cluster = kubernetes.Provider("cluster", context=context, cluster_identifier=context)
-
-
-def after(*before):
-    return pulumi.ResourceOptions(providers=[cluster], depends_on=list(before))
-
-
-room = Environment("room", {
-    "namespace": space, "environment": "test", "cpu_request_millis": 2000, "memory_mib": 4096, "pods": 30,
-    "storage_gib": 20,
-}, after())
-operator = PostgresOperator("operator", {
-    "manifest": config.require("operator"), "image": images["cloudnative-pg"], "replicas": 1,
-    "cpu_request_millis": 20, "memory_mib": 160, "plugin_memory_mib": 96, "plugin_cpu_request_millis": 10, **api,
-}, after())
-authority = CertificateAuthority("authority", {"common_name": "backups", "validity_days": 30}, after())
-
-
-def certificate(name, namespace, hosts, before, also_client=False):
-    return ServerCertificate(name, {
-        "authority": authority.signer, "authority_generation": 1, "namespace": namespace, "environment": "test",
-        "hosts": hosts, "validity_days": 10, "also_client": also_client,
-    }, after(before))
-
-
-plugin = BarmanPlugin("plugin", {
-    "environment": "test", "definitions": config.require("definitions"), "image": images["plugin-barman-cloud"],
-    "sidecar_image": images["barman-cloud-sidecar"], "operator": OPERATOR, "trust": authority.bundle,
-    "tls_secret": certificate("plugin-tls", "cnpg-system", plugin_hosts(), operator).secret,
-    "client_secret": certificate("plugin-client", "cnpg-system", ["client"], operator, also_client=True).secret, **api,
-}, after(operator))
-trust = TrustBundle("trust", {
-    "namespace": space, "environment": "test", "secret": "store-ca", "bundle": authority.bundle,
-}, after(room))
-keys = SecretSet("keys", {
-    "namespace": space, "environment": "test",
-    "entries": {key: {"source": "generated", "alphabet": "alphanumeric"} for key in ("access-key", "secret-key")},
-    "consumers": {"store": {"keys": ["access-key", "secret-key"]}},
-}, after(room))
-server = ObjectStoreServer("store", {
-    "namespace": space, "environment": "test", "image": images["versitygw"], "bucket": "backups", "storage_gib": 1,
-    "key_secret": keys.secret("store"),
-    "tls_secret": certificate("store-tls", space, service_hosts("store", space), room).secret,
-}, after(room))
-store = {
-    "destination": "s3://backups/test", "endpoint": store_url("store", space), "secret": keys.secret("store"),
-    "access_key": "access-key", "secret_key": "secret-key", "ca_secret": trust.secret,
-    "party": store_party("store", space),
-}
-
-
-def database(name, **more):
-    return PostgresCluster(name, {
-        "namespace": space, "environment": "test", "image": images["postgres"], "instances": 1,
-        "synchronous_standbys": 0, "storage_gib": 1, "wal_storage_gib": 1, "memory_mib": 320, "max_connections": 40,
-        "pooler_instances": 1, "pooler_size": 3, "pooler_max_clients": 20, "pooler_memory_mib": 48,
-        "databases": {"shop": {"owner": "shop_owner", "app_role": "shop_app"}}, "first_database": "shop",
-        "operator": OPERATOR, "clients": [], "cpu_request_millis": 50, "fast_failover": True,
-        "migrations": {}, **api, **more,
-    }, after(room, plugin, server))
-
-
-backups = {"store": store, "schedule": "15 * * * *", "retention_days": 1, "archive_seconds": 20,
-           "sidecar_memory_mib": 160}
-orders = database("orders", backups=backups, inspectors={"drill": drill_party("drill", space)})
-RestoreDrill("drill", {
-    "namespace": space, "environment": "test", "image": images["drill"], "schedule": "40 3 1 1 *", "every_days": 7,
-    "store": store, "archive": archive("orders", backups), "host": orders.direct_host, "user": "drill",
-    "password_secret": orders.role_secrets.apply(lambda secrets: secrets["drill"]), "ca_secret": orders.ca_secret,
-    "databases": ["shop"], "scratch_gib": 1, "deadline_seconds": 600,
-}, after(room, plugin, server))
-if config.get("moment"):
-    database("orders-again", backups=backups,
-             recovery={"source": archive("orders", backups), "target_time": config.require("moment")})
-"""
 
 
 @pytest.fixture(scope="module")
 def orders(
     paths: Paths, image_references: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Example]:
-    """The program above, deployed once, without the restore."""
-    made = copy_example("managed-postgres", tmp_path_factory.mktemp("orders"), paths)
-    (made.directory / "__main__.py").write_text(_PROGRAM)
+    """examples/database-backups, deployed once, without the restore."""
+    made = copy_example("database-backups", tmp_path_factory.mktemp("orders"), paths)
     made.config("context", f"omnibase-{paths.instance}")
-    made.config("namespace", _SPACE)
     made.config("operator", str(paths.vendor / "cnpg-1.30.0.json"))
     made.config("definitions", str(paths.vendor / "plugin-barman-cloud-0.14.0.json"))
     made.config("images", json.dumps(image_references))
@@ -184,7 +92,7 @@ def test_a_drill_restores_what_is_there_now_and_says_so_in_metrics(
     sql(_DB, "CREATE TABLE kept (id int PRIMARY KEY, what text, at timestamptz DEFAULT now()); "
              "INSERT INTO kept (id, what) SELECT n, md5(n::text) FROM generate_series(1, 5000) n; "
              "CREATE TABLE empty (id int); ALTER TABLE kept ENABLE ROW LEVEL SECURITY; ANALYZE")  # fmt: skip
-    kubectl("create", "job", "drill-now", "-n", _SPACE, "--from=cronjob/drill")
+    kubectl("create", "job", "drill-now", "-n", _SPACE, "--from=cronjob/drill-job")
     ended = eventually(lambda: _ended(kubectl, "drill-now"), 200, "the drill ended")
     said = kubectl("logs", "-n", _SPACE, "job/drill-now")
     assert ended == "Complete", said
@@ -239,15 +147,15 @@ def test_a_restore_to_a_moment_has_every_row_of_before_and_none_of_after(
 def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(
     orders: Example, kubectl: Kubectl, sql: Query
 ) -> None:
-    kubectl("scale", "statefulset/store", "-n", _SPACE, "--replicas=0")
+    kubectl("scale", "statefulset/store-server", "-n", _SPACE, "--replicas=0")
     try:
         sql(_DB, "INSERT INTO events VALUES (6000, 'while away'); SELECT pg_switch_wal()")
         wait_for(lambda: _archiving(kubectl) == "False", 120, "the cluster says that its log is not archived")
         failed = "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver"
         assert sql(_DB, failed) == ["t"], "what the alert reads"
     finally:
-        kubectl("scale", "statefulset/store", "-n", _SPACE, "--replicas=1")
-    kubectl("rollout", "status", "statefulset/store", "-n", _SPACE, "--timeout=90s", seconds=100)
+        kubectl("scale", "statefulset/store-server", "-n", _SPACE, "--replicas=1")
+    kubectl("rollout", "status", "statefulset/store-server", "-n", _SPACE, "--timeout=90s", seconds=100)
     _archived(sql)
     wait_for(lambda: _archiving(kubectl) == "True", 120, "the log is archived again")
 

@@ -12,6 +12,7 @@ from omnibase_infra.backup.names import (
     drill_party,
     plugin_hosts,
     report_name,
+    store_hosts,
     store_party,
     store_url,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "drill_party",
     "plugin_hosts",
     "report_name",
+    "store_hosts",
     "store_party",
     "store_url",
 ]

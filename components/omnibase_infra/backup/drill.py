@@ -44,7 +44,7 @@ class RestoreDrill(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:RestoreDrill", name, inputs, opts)
         below = pulumi.ResourceOptions(parent=self)
-        made = HardenedWorkload(name, drill_workload(args), below)
+        made = HardenedWorkload(names.drill_workload(name), job_workload(args), below)
         HardenedWorkload(names.report_name(name), report_workload(args), below)
         self.scrape_targets: list[ScrapeTarget] = [report_target(name, args["namespace"])]
         self.job = made.workload
@@ -76,7 +76,7 @@ def problems(args: RestoreDrillArgs) -> list[str]:
     return found
 
 
-def drill_workload(args: RestoreDrillArgs) -> HardenedWorkloadArgs:
+def job_workload(args: RestoreDrillArgs) -> HardenedWorkloadArgs:
     """The CronJob."""
     deadline = int(args.get("deadline_seconds", _DEADLINE))
     return {

@@ -22,7 +22,12 @@ PLUGIN_PARTY: Party = {
 
 def drill_party(name: str, namespace: str) -> Party:
     """The pods of drills, which read the living cluster."""
-    return {"name": "restore drill", "namespace": namespace, "labels": {"app.kubernetes.io/name": name}}
+    return {"name": "restore drill", "namespace": namespace, "labels": {"app.kubernetes.io/name": drill_workload(name)}}
+
+
+def drill_workload(drill: str) -> str:
+    """The CronJob of a drill."""
+    return f"{drill}-job"
 
 
 def report_name(drill: str) -> str:
@@ -37,9 +42,20 @@ def plugin_hosts() -> list[str]:
 
 def store_url(name: str, namespace: str) -> str:
     """Address of a store of the cluster's own."""
-    return f"https://{service_host(name, namespace)}:{STORE_PORT}"
+    return f"https://{service_host(store_workload(name), namespace)}:{STORE_PORT}"
+
+
+def store_hosts(name: str, namespace: str) -> list[str]:
+    """Names for the certificate of a store of the cluster's own."""
+    return service_hosts(store_workload(name), namespace)
+
+
+def store_workload(store: str) -> str:
+    """The workload of a store, and its Service."""
+    return f"{store}-server"
 
 
 def store_party(name: str, namespace: str) -> Party:
     """The pods of a store of the cluster's own."""
-    return {"name": "object store", "namespace": namespace, "labels": {"app.kubernetes.io/name": name}}
+    labels = {"app.kubernetes.io/name": store_workload(name)}
+    return {"name": "object store", "namespace": namespace, "labels": labels}

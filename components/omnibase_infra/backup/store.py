@@ -32,7 +32,7 @@ class ObjectStoreServer(pulumi.ComponentResource):
         refuse("ObjectStoreServer", name, problems(args))
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:ObjectStoreServer", name, inputs, opts)
-        made = HardenedWorkload(name, _workload(args), pulumi.ResourceOptions(parent=self))
+        made = HardenedWorkload(names.store_workload(name), _workload(args), pulumi.ResourceOptions(parent=self))
         self.url = made.workload.apply(lambda _: names.store_url(name, args["namespace"]))
         register_outputs(self)
 

@@ -21,6 +21,7 @@ from omnibase_infra.backup import (
     drill_party,
     plugin_hosts,
     report_name,
+    store_hosts,
     store_party,
     store_url,
 )
@@ -36,7 +37,6 @@ from omnibase_infra.config.backup import (
     BackupTargetConfig,
 )
 from omnibase_infra.config.timetable import longest_gap
-from omnibase_infra.naming import service_hosts
 from omnibase_infra.platform.certificates import Certificates
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import entry
@@ -58,8 +58,8 @@ INSPECTOR = "omnibase_drill"
 """Role of the drill: reads every row, changes none."""
 DRILL = "restore-drill"
 PLUGIN_MEMORY_MIB, PLUGIN_CPU_MILLIS = 96, 10
-_KEYS = "backup-store"
-_STORE = "backup-store-server"
+_KEYS = "backup-keys"
+_STORE = "backup-store"
 _BUCKET = "backups"
 _DAY = 86_400
 
@@ -217,7 +217,7 @@ def _inside(room: Room, certificates: Certificates) -> tuple[ObjectStoreServer, 
         },
         room.below(room.environment),
     )
-    own = certificates.server(_STORE, namespace=room.namespace, hosts=service_hosts(_STORE, room.namespace))
+    own = certificates.server(f"{_STORE}-tls", namespace=room.namespace, hosts=store_hosts(_STORE, room.namespace))
     server = ObjectStoreServer(
         _STORE,
         {

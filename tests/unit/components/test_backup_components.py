@@ -99,7 +99,7 @@ def test_the_plugin_may_read_secrets_and_write_none() -> None:
 
 def test_the_drill_reads_its_keys_from_files_and_may_go_nowhere_but_to_the_store() -> None:
     found = made(RestoreDrill, DRILL)
-    pod = found["CronJob/it"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod = found["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     names = {each["name"] for each in pod["containers"][0]["env"]}
     assert {"DRILL_PASSWORD_FILE", "DRILL_SECRET_KEY_FILE", "AWS_CA_BUNDLE"} <= names
     assert not {"AWS_SECRET_ACCESS_KEY", "PGPASSWORD"} & names
@@ -109,7 +109,7 @@ def test_the_drill_reads_its_keys_from_files_and_may_go_nowhere_but_to_the_store
 
 
 def test_a_bad_drill_is_a_result_and_not_tried_again() -> None:
-    (rule,) = made(RestoreDrill, DRILL)["CronJob/it"]["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    (rule,) = made(RestoreDrill, DRILL)["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
     assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [1, 2])
 
 
