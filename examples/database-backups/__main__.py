@@ -70,7 +70,6 @@ def database() -> PostgresClusterArgs:
         "pooler_memory_mib": 48,
         "databases": {"shop": {"owner": "shop_owner", "app_role": "shop_app"}},
         "first_database": "shop",
-        "migrations": {},
         "operator": OPERATOR,
         "clients": [],
         "fast_failover": True,
