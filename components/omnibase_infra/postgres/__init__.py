@@ -1,7 +1,12 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
 from omnibase_infra.postgres.alerts import database_alerts
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.args import (
+    PostgresClusterArgs,
+    PostgresDatabaseArgs,
+    PostgresMigrationsArgs,
+    PostgresOperatorArgs,
+)
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
@@ -12,6 +17,7 @@ __all__ = [
     "PostgresCluster",
     "PostgresClusterArgs",
     "PostgresDatabaseArgs",
+    "PostgresMigrationsArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
     "database_alerts",
