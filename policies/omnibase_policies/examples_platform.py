@@ -118,6 +118,14 @@ _SERVERS: tuple[dict[str, Any], ...] = (
     {"kind": "PostgresqlSubscription", "name": "orders", "conninfo": "host=db.example.test sslmode=verify-full"},
     {"kind": "PostgresqlProvider", "host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
 )
+_BUILD = {"context": {"location": "."}, "platforms": ["linux/amd64"], "target": "final"}
+_OTHERS: tuple[dict[str, Any], ...] = (
+    {"kind": "DockerBuildImage", **_BUILD},
+    {"kind": "DockerImage", "build": {"context": "."}, "imageName": "registry.example/orders:1"},
+    {"kind": "PostgresqlUserMapping", "serverName": "stock", "userName": "orders_app"},
+    {"kind": "RandomPassword", "length": 32, "keepers": {"rotation": "1"}},
+    {"kind": "RandomString", "length": 6},
+)
 _CLOUDS: tuple[dict[str, Any], ...] = (
     {
         "kind": "AwsRdsInstance",
@@ -182,5 +190,5 @@ _CLOUDS: tuple[dict[str, Any], ...] = (
         "encryptionInfo": {"encryptionInTransit": {"clientBroker": "TLS", "inCluster": True}},
     },
 )
-PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_SERVERS, *_CLOUDS)}
+PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_SERVERS, *_OTHERS, *_CLOUDS)}
 """By the kind that examples name."""

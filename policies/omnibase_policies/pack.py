@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -13,8 +14,9 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
 from omnibase_policies.evaluation import run, run_stack
+from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import TOO_DEEP, Object, objects_in, unreadable
+from omnibase_policies.objects import TOO_DEEP, Object, Registered, objects_in, unreadable
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
 from omnibase_policies.resources import is_judged
 from omnibase_policies.values import View
@@ -22,6 +24,8 @@ from omnibase_policies.values import View
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
 
+_PROD = re.compile(r"(^|[-_/.])prod(uction)?$")
+"""Names of stacks whose resources nothing but their program may change."""
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -82,15 +86,16 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             (STACK_RULES[policy.name], policy) for policy in policies if policy.name in STACK_RULES
         ]
         self._parameters = Parameters()
+        self._version, self._stack = version, ""
 
     def Analyze(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules say about one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         if not is_judged(request.type):
             return response
-        found = _objects(request.type, request.properties)
+        found = _objects(request)
         for rule, policy in self._judged:
-            level = self._get_enforcement_level(policy)
+            level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
@@ -106,10 +111,9 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
-        judged = (each for each in request.resources if is_judged(each.type))
-        objects, urns = _by_urn((each.urn, _objects(each.type, each.properties)) for each in judged)
+        objects, urns = _by_urn((each.urn, _objects(each)) for each in request.resources if is_judged(each.type))
         for rule, policy in self._judged_together:
-            level = self._get_enforcement_level(policy)
+            level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
@@ -117,19 +121,77 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         return response
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
-        """No rule changes a resource, so none is read."""
-        return analyzer_pb2.RemediateResponse()
+        """The inputs of a resource after each rule of the level `remediate` that puts something right."""
+        try:
+            return self._remediate(request)
+        except (RecursionError, json_format.Error):  # so many levels cannot be written again: `Analyze` judges them
+            return analyzer_pb2.RemediateResponse()
+
+    def _remediate(self, request: Any) -> Any:  # noqa: ANN401 - as above
+        response = analyzer_pb2.RemediateResponse()
+        rules = self._mending_rules() if is_judged(request.type) else []
+        manifest = {key: _plain(value) for key, value in request.properties.fields.items()} if rules else {}
+        for rule in rules:
+            better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
+            if better is not None:
+                manifest = better
+                response.remediations.append(self._remediation(rule, manifest))
+        return response
+
+    def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
+        """What a violation does: what `remediate` could not put right stops."""
+        level = self._get_enforcement_level(policy)
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return pulumi_policy.EnforcementLevel.MANDATORY if level == remediate else level
+
+    def _mending_rules(self) -> list[Rule]:
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return [
+            rule
+            for rule, policy in self._judged
+            if rule.right is not None and self._get_enforcement_level(policy) == remediate
+        ]
+
+    def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
+        properties = json_format.ParseDict(dict(manifest), struct_pb2.Struct())
+        return analyzer_pb2.Remediation(
+            policyName=rule.id,
+            policyPackName=NAME,
+            policyPackVersion=self._version,
+            description=rule.title,
+            properties=properties,
+        )
+
+    def ConfigureStack(self, request: Any, context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
+        """Take the name of the stack.
+
+        Raises:
+            ParameterError: as `Configure`.
+        """
+        self._stack = request.stack
+        self._refuse_mending_in_prod()
+        return super().ConfigureStack(request, context)
+
+    def _refuse_mending_in_prod(self) -> None:
+        """In prod runs what the program says, or nothing."""
+        if _PROD.search(self._stack) and (rules := self._mending_rules()):
+            raise ParameterError(
+                f"{rules[0].id}: level 'remediate' is not allowed in stack {self._stack!r}; "
+                "say 'mandatory', and change the program"
+            )
 
     def Configure(self, request: Any, context: object) -> empty_pb2.Empty:  # noqa: ANN401, N802 - gRPC's
         """Take levels and waivers.
 
         Raises:
-            ParameterError: a rule that does not exist, or a wrong waiver; the engine stops.
+            ParameterError: a rule that does not exist, a wrong waiver, or a level that prod does not take; the engine
+                stops.
         """
         config = {name: json_format.MessageToDict(given.properties) for name, given in request.policyConfig.items()}
         config.pop("all", None)
         self._parameters = configured(config)
         result: empty_pb2.Empty = super().Configure(request, context)  # type: ignore[no-untyped-call]  # SDK
+        self._refuse_mending_in_prod()
         return result
 
 
@@ -169,7 +231,13 @@ def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     return "\n".join([*(f"  {line}" for line in lines), f"  To do: {rule.remedy} See {DOCUMENTATION}#{rule.id}"])
 
 
-def _by_urn(resources: Iterable[tuple[str, list[Object]]]) -> tuple[list[Object], dict[int, str]]:
+def _registered(resource: Any) -> Registered:  # noqa: ANN401 - one of two messages of the engine with the same fields
+    """What the engine says of a resource beside its properties."""
+    provider = resource.provider.name if resource.HasField("provider") else ""
+    return Registered(name=resource.name, protect=resource.options.protect, provider=provider)
+
+
+def _by_urn(resources: Iterable[tuple[str, Iterable[Object]]]) -> tuple[list[Object], dict[int, str]]:
     """All objects, and the URN of each."""
     pairs = [(each, urn) for urn, objects in resources for each in objects]
     return [each for each, _ in pairs], {id(each): urn for each, urn in pairs}
@@ -189,9 +257,10 @@ def _report_together(
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        judged = (each for each in args.resources if is_judged(each.resource_type))
+        judged = [each for each in args.resources if is_judged(each.resource_type)]
         objects, urns = _by_urn(
-            (each.urn, list(objects_in(_bare(each.props), token=each.resource_type))) for each in judged
+            (each.urn, objects_in(_bare(each.props), token=each.resource_type, registered=_without_marks(each)))
+            for each in judged
         )
         _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
 
@@ -204,12 +273,18 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
         if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
-        found = objects_in(_bare(args.props), token=args.resource_type)
+        found = objects_in(_bare(args.props), token=args.resource_type, registered=_without_marks(args))
         message = describe(rule, [problem for each in found for problem in run(rule, each, parameters)], State.VIOLATED)
         if message:
             report(message)
 
     return pulumi_policy.ResourceValidationPolicy(rule.id, rule.title, validate, **_told(rule))
+
+
+def _without_marks(resource: Any) -> Registered:  # noqa: ANN401 - one of two classes of the SDK with the same fields
+    """As `_registered`; the SDK takes the marks of secrets off."""
+    provider = resource.provider.name if resource.provider is not None else ""
+    return Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
 
 
 def _told(rule: RuleText) -> dict[str, Any]:
@@ -231,10 +306,11 @@ _LEVELS = {
 }
 
 
-def _objects(token: str, properties: struct_pb2.Struct) -> list[Object]:
+def _objects(resource: Any) -> list[Object]:  # noqa: ANN401 - as `_registered`
     """The objects of a resource; one with a fault where Python cannot read so many levels."""
     try:
-        return list(objects_in(_manifest(token, properties), token=token))
+        manifest = _manifest(resource.type, resource.properties)
+        return list(objects_in(manifest, token=resource.type, registered=_registered(resource)))
     except RecursionError:
         return [unreadable(View(None), TOO_DEEP)]
 

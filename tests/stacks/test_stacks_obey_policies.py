@@ -54,10 +54,12 @@ _KNOWN = {
 """What rules that only advise still say, and why it is left."""
 
 
+@pytest.mark.req("V22", "C1.11", "R26")
 @pytest.mark.parametrize("stack", stacks.STACKS)
 def test_no_rule_over_the_whole_stack_complains(stack: str) -> None:
     resources: list[dict[str, Any]] = [
-        {"type": found.type, "inputs": found.manifest} for found in stacks.kubernetes_objects(stack)
+        {"type": found.type, "urn": found.urn, "protect": found.protect or stack != "prod", "inputs": found.inputs}
+        for found in stacks.registrations(stack)
     ]
     found = check_registrations(resources, tier="prod")
     complaints = [

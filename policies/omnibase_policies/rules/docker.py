@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 
 from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
-from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
+from omnibase_policies.model import REMOVED, Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.texts import as_text
+from omnibase_policies.values import View
 
 _CONTAINER, _PROVIDER = "DockerContainer", "DockerProvider"
 _DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
@@ -25,6 +26,14 @@ def _is_container(found: Object) -> bool:
     return found.kind == _CONTAINER
 
 
+def _no_capabilities(place: View) -> list[str]:
+    return ["ALL"] if place.keys[-1] == "drops" else []
+
+
+def _with_no_new_privileges(place: View) -> list[object]:
+    return [*(place.value if isinstance(place.value, list) else ()), "no-new-privileges:true"]
+
+
 @resource_rule(
     "docker-no-privileged",
     "No privileged container on a Docker host",
@@ -32,6 +41,7 @@ def _is_container(found: Object) -> bool:
     frameworks=("CIS Docker 5.5",),
     rationale="A privileged container is root on the host.",
     remedy="Remove `privileged`.",
+    right=False,
     bad={"kind": _CONTAINER, "privileged": True},
     good={"kind": _CONTAINER, "privileged": False},
 )
@@ -48,6 +58,7 @@ def docker_no_privileged(found: Object, parameters: Parameters) -> Iterator[Prob
     frameworks=("CIS Docker 5.4",),
     rationale="The engine gives fourteen of root's powers to every container that does not refuse them.",
     remedy="Set `capabilities` to drop ALL and add none.",
+    right=_no_capabilities,
     bad={"kind": _CONTAINER, "capabilities.drops": ["NET_RAW"]},
     good={"kind": _CONTAINER, "capabilities.drops": ["ALL"]},
 )
@@ -67,6 +78,7 @@ def docker_drop_caps(found: Object, parameters: Parameters) -> Iterator[Problem]
     frameworks=("CIS Docker 5.26",),
     rationale="A setuid program in the image would make root of any user.",
     remedy="Add `no-new-privileges:true` to `securityOpts`.",
+    right=_with_no_new_privileges,
     bad={"kind": _CONTAINER, "securityOpts": []},
     good={"kind": _CONTAINER, "securityOpts": ["no-new-privileges"]},
 )
@@ -88,6 +100,7 @@ def docker_no_new_privileges(found: Object, parameters: Parameters) -> Iterator[
     frameworks=("CIS Docker 5.2, 5.22",),
     rationale="Without seccomp and AppArmor every hole of the kernel is in reach.",
     remedy="Remove `seccomp=unconfined`, `apparmor=unconfined`, `systempaths=unconfined` and `label=disable`.",
+    right=REMOVED,
     bad={"kind": _CONTAINER, "securityOpts": ["no-new-privileges:true", "seccomp=unconfined"]},
     good={"kind": _CONTAINER, "securityOpts": ["no-new-privileges:true"]},
 )

@@ -140,6 +140,7 @@ def no_deprecated_registry(found: Object, parameters: Parameters) -> Iterator[Pr
     frameworks=("Polaris pullPolicyNotAlways", "kube-score"),
     rationale="Otherwise a node goes on with what it once fetched, and lets pods use images they have no right to.",
     remedy="Name the image by digest, or set `imagePullPolicy: Always`.",
+    right="Always",
     bad={_IMAGE: "registry.example/orders:1", "spec.containers.0.imagePullPolicy": "IfNotPresent"},
     good={"spec.containers.0.imagePullPolicy": "IfNotPresent"},
 )

@@ -346,6 +346,7 @@ def pdb_not_blocking(found: Object, parameters: Parameters) -> Iterator[Problem]
     frameworks=("kube-linter pdb-unhealthy-pod-eviction-policy",),
     rationale="By default a pod that never becomes ready can stop the drain of its node.",
     remedy="Set `unhealthyPodEvictionPolicy: AlwaysAllow`.",
+    right="AlwaysAllow",
     bad={"kind": "PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy": None},
     good={"kind": "PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy": "AlwaysAllow"},
 )

@@ -22,6 +22,8 @@ LEVELS = ROOT / "policies" / "environments"
 POD_TOKEN = "kubernetes:core/v1:Pod"
 LATER = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
+OF_MARKS = {"sensitive-input-is-pulumi-secret"}
+"""Rules that need the marks of secrets, which the SDK's servicer takes off."""
 WAIVER = {"object": "Pod/orders/orders", "reason": "a test", "owner": "data", "until": "2999-01-31"}
 
 

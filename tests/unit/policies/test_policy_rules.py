@@ -28,6 +28,7 @@ _TOGETHER = {
     "image-digest": {"image-pull-policy"},
     "image-no-latest": {"image-digest"},
     "image-pull-policy": {"image-digest"},
+    "docker-no-secret-env": {"sensitive-input-is-pulumi-secret"},
     "image-moving-tag-pulled": {"image-digest", "image-pull-policy", "image-no-latest"},
     "memory-request-and-limit": {"memory-request-equals-limit"},
     "cpu-request": {"cpu-limit"},
