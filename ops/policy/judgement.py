@@ -118,9 +118,8 @@ class _Said(NamedTuple):
 
 
 def _objects(item: Item) -> list[_Judged]:
-    return [
-        _Judged(item=item, object=each, name=_name(each, item)) for each in objects_in(item.manifest, token=item.token)
-    ]
+    found = objects_in(item.manifest, token=item.token, registered=item.registered)
+    return [_Judged(item=item, object=each, name=_name(each, item)) for each in found]
 
 
 def _name(found: Object, item: Item) -> str:

@@ -179,15 +179,18 @@ def pod_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[PodCheck]
 
 
 def object_rule(
-    id: str, title: str, *, kinds: Iterable[str] = (), **told: Unpack[_Shown]
+    id: str, title: str, *, kinds: Iterable[str] = (), and_resources: bool = False, **told: Unpack[_Shown]
 ) -> Callable[[ObjectCheck], ObjectCheck]:
-    """Register a function that judges whole objects of some kinds, or of all.
+    """Register a function that judges whole objects of some kinds, or of all, and with `and_resources` others as well.
 
     An example's key `kind` says which kind it changes.
     """
-    return _registering(
-        RULES, lambda check: Rule(id=id, title=title, check_object=check, kinds=frozenset(kinds), **told)
-    )
+
+    def make(check: ObjectCheck) -> Rule:
+        of_resource = check if and_resources else None
+        return Rule(id=id, title=title, check_object=check, check_resource=of_resource, kinds=frozenset(kinds), **told)
+
+    return _registering(RULES, make)
 
 
 def resource_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:

@@ -13,6 +13,7 @@ import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
+from omnibase_policies.asking import rules_for
 from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
@@ -32,7 +33,8 @@ _METADATA_ONLY = frozenset(
     }
 )
 """Large, and nothing but their metadata matters: the rest is not even read."""
-_WAIVERS: dict[str, Any] = {
+_CONFIG: dict[str, Any] = {
+    "parameters": {"type": "object"},
     "waivers": {
         "type": "array",
         "items": {
@@ -41,7 +43,7 @@ _WAIVERS: dict[str, Any] = {
             "required": ["object", "reason", "owner", "until"],
             "additionalProperties": False,
         },
-    }
+    },
 }
 
 Report = Callable[..., None]
@@ -94,9 +96,10 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         if not is_judged(request.type):
             return response
         found = _objects(request)
-        for rule, policy in self._judged:
+        asked = {rule.id for each in found for rule in rules_for(each)}
+        for rule, policy in self._judged if asked else ():
             level = self._level(policy)
-            if level == pulumi_policy.EnforcementLevel.DISABLED:
+            if rule.id not in asked or level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
             for state, reported in ((State.VIOLATED, level), (State.UNKNOWN, pulumi_policy.EnforcementLevel.ADVISORY)):
@@ -116,8 +119,10 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
-            report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
-            _report_together(rule, objects, urns, self._parameters, report)
+            told = response, policy.name, policy.description
+            report = self._create_report_violation(*told, level, policy.severity)
+            advise = self._create_report_violation(*told, pulumi_policy.EnforcementLevel.ADVISORY, policy.severity)
+            _report_together(rule, objects, urns, self._parameters, report=report, advise=advise)
         return response
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
@@ -204,19 +209,30 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
-    waivers = [waiver for name, properties in config.items() for waiver in _waivers_of(name, properties)]
-    return parse({"waivers": waivers})
+    for name, properties in config.items():
+        _refuse_other_shapes(name, properties)
+    waivers = [
+        {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
+    ]
+    parameters: dict[str, Any] = {}
+    for name, properties in config.items():
+        for key, value in (properties.get("parameters") or {}).items():
+            if parameters.setdefault(key, value) != value:
+                raise ParameterError(f"{name}: parameter {key!r} has another value at another rule; all rules share it")
+    return parse({**parameters, "waivers": waivers})
 
 
-def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-    allowed = ("enforcementLevel", *_WAIVERS)
+def _refuse_other_shapes(rule: str, properties: Mapping[str, Any]) -> None:
+    """What a file says of a rule may never have been held against the schema, as the engine does."""
+    allowed = ("enforcementLevel", *_CONFIG)
     stranger = next((key for key in properties if key not in allowed), None)
     if stranger is not None:
         raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
-    waivers = properties.get("waivers")
-    if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
+    waivers, parameters = properties.get("waivers") or [], properties.get("parameters") or {}
+    if not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
         raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
-    return [{**waiver, "rule": rule} for waiver in waivers or []]
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(f"{rule}: parameters must be a mapping")
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -244,14 +260,23 @@ def _by_urn(resources: Iterable[tuple[str, Iterable[Object]]]) -> tuple[list[Obj
 
 
 def _report_together(
-    rule: StackRule, objects: Sequence[Object], urns: Mapping[int, str], parameters: Parameters, report: Report
+    rule: StackRule,
+    objects: Sequence[Object],
+    urns: Mapping[int, str],
+    parameters: Parameters,
+    *,
+    report: Report,
+    advise: Report | None = None,
 ) -> None:
-    """One message for each object that a rule over the whole stack complains of."""
+    """One message for each object that a rule over the whole stack complains of, or cannot judge yet."""
     problems: dict[int, list[Problem]] = {}
     for found, problem in run_stack(rule, objects, parameters):
         problems.setdefault(id(found), []).append(problem)
     for key, complaints in problems.items():
-        report(describe(rule, complaints, State.VIOLATED), urns[key])
+        for state, tell in ((State.VIOLATED, report), (State.UNKNOWN, advise)):
+            message = describe(rule, complaints, state)
+            if message and tell is not None:
+                tell(message, urns[key])
 
 
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
@@ -262,7 +287,7 @@ def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
             (each.urn, objects_in(_bare(each.props), token=each.resource_type, registered=_without_marks(each)))
             for each in judged
         )
-        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
+        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report=report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
@@ -292,7 +317,7 @@ def _told(rule: RuleText) -> dict[str, Any]:
     framework = pulumi_policy.PolicyComplianceFramework(name=", ".join(rule.frameworks)) if rule.frameworks else None
     return {
         "enforcement_level": _LEVELS[rule.level],
-        "config_schema": pulumi_policy.PolicyConfigSchema(_WAIVERS),
+        "config_schema": pulumi_policy.PolicyConfigSchema(_CONFIG),
         "display_name": rule.title,
         "severity": pulumi_policy.Severity(rule.severity.value),
         "framework": framework,

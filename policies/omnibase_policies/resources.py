@@ -53,14 +53,15 @@ STACK = "pulumi:pulumi:Stack"
 _OTHERS = {
     STACK: "PulumiStack",
     "keycloak:index/realm:Realm": "KeycloakRealm",
-    "kafka:index/topic:Topic": "KafkaProviderTopic",
     "pulumi:providers:kubernetes": "KubernetesProvider",
     "random:index/randomPassword:RandomPassword": "RandomPassword",
     "random:index/randomString:RandomString": "RandomString",
 }
 RESOURCE_KINDS: Mapping[str, str] = {**_DOCKER, **_POSTGRESQL, **_AWS, **_GCP, **_OTHERS}
 """Pulumi's type -> the kind that rules, examples and waivers name."""
-KINDS_OF_RESOURCES = frozenset(RESOURCE_KINDS.values())
+DOCKERFILE = "Dockerfile"
+"""No resource of a stack: a file that `ops policy check` reads."""
+KINDS_OF_RESOURCES = frozenset({DOCKERFILE, *RESOURCE_KINDS.values()})
 _KUBERNETES = "kubernetes:"
 
 

@@ -23,23 +23,27 @@ BROKEN_RULES = (
 IN_PROD = ("min-replicas",)
 
 _HARDENED = """
+    import pulumi
     import pulumi_kubernetes as kubernetes
+    opts = pulumi.ResourceOptions(provider=kubernetes.Provider("cluster", context="files"))
     texts = {"name": "orders", "instance": "api", "version": "1", "component": "service", "part-of": "orders"}
     labels = {f"app.kubernetes.io/{key}": text for key, text in {**texts, "managed-by": "pulumi"}.items()}
     metadata = {"name": "orders", "namespace": "orders", "labels": labels}
     selector = {"matchLabels": {"app.kubernetes.io/name": "orders"}}
     kubernetes.core.v1.ServiceAccount(
-        "orders", metadata={**metadata, "name": "orders"}, automount_service_account_token=False
+        "orders", metadata={**metadata, "name": "orders"}, automount_service_account_token=False, opts=opts
     )
     kubernetes.networking.v1.NetworkPolicy(
         "orders",
         metadata={**metadata, "name": "closed"},
         spec={"podSelector": selector, "policyTypes": ["Ingress", "Egress"]},
+        opts=opts,
     )
     kubernetes.policy.v1.PodDisruptionBudget(
         "orders",
         metadata={**metadata, "name": "budget"},
         spec={"selector": selector, "maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
+        opts=opts,
     )
     container = {
         "name": "orders",
@@ -72,6 +76,7 @@ _HARDENED = """
         "orders",
         metadata={**metadata, "name": "api"},
         spec={"replicas": 2, "selector": selector, "template": {"metadata": {"labels": labels}, "spec": pod}},
+        opts=opts,
     )
 """
 _OTHER = '{**metadata, "name": "other"}'

@@ -2,8 +2,11 @@
 
 from omnibase_policies.rules import (
     access,
+    backing,
+    builds,
     cloud,
     docker,
+    evidence,
     exceptions,
     files,
     gateway,
@@ -14,6 +17,7 @@ from omnibase_policies.rules import (
     limits,
     marks,
     network,
+    operations,
     ownership,
     placement,
     postgres,
@@ -30,8 +34,11 @@ from omnibase_policies.rules import (
 
 __all__ = [
     "access",
+    "backing",
+    "builds",
     "cloud",
     "docker",
+    "evidence",
     "exceptions",
     "files",
     "gateway",
@@ -42,6 +49,7 @@ __all__ = [
     "limits",
     "marks",
     "network",
+    "operations",
     "ownership",
     "placement",
     "postgres",

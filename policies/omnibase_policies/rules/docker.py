@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
+from omnibase_policies.checks import at_least, at_most, if_set, is_number, must_not_be_true, required
 from omnibase_policies.model import REMOVED, Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
@@ -20,6 +20,7 @@ _SENSITIVE = ("/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys"
 _SOCKET = re.compile(r"(docker|containerd|crio|podman|buildkitd)[^/]*\.sock")
 _UNCONFINED = re.compile(r"unconfined|label[:=]disable")
 _FIRST_FREE_PORT = 1024
+_MOST_RESTARTS = 5
 
 
 def _is_container(found: Object) -> bool:
@@ -317,6 +318,30 @@ def docker_healthcheck(found: Object, parameters: Parameters) -> Iterator[Proble
             lambda value: isinstance(value, list) and len(value) > 1 and value[0] != "NONE",
             "should be a command",
         )
+
+
+@resource_rule(
+    "docker-restart-limit",
+    "Containers of a Docker host are not started again without end",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    frameworks=("CIS Docker 5.15",),
+    rationale="A program that dies at every start fills logs and memory; after five times somebody should look.",
+    remedy="Set `restart` to `on-failure`, and `maxRetryCount` to 5 or less.",
+    bad={"kind": _CONTAINER, "restart": "always"},
+    good={"kind": _CONTAINER, "restart": "on-failure", "maxRetryCount": 5},
+)
+def docker_restart_limit(found: Object, parameters: Parameters) -> Iterator[Problem]:
+    """`restart` is no, or on-failure with at most five tries."""
+    if not _is_container(found):
+        return
+    restart, tries = found.view["restart"], found.view["maxRetryCount"]
+    yield from if_set(restart, lambda value: value in ("no", "", "on-failure"), "should be on-failure or no")
+    if restart.value == "on-failure":
+        within = required(
+            tries, lambda value: at_most(_MOST_RESTARTS)(value) and at_least(1)(value), "should be 1 to 5"
+        )
+        yield from within
 
 
 @resource_rule(

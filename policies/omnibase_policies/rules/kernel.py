@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from omnibase_policies.checks import everywhere, if_set, inherited, unless
 from omnibase_policies.images import exempt
-from omnibase_policies.model import Problem, Severity, pod_rule, undecided, violated
+from omnibase_policies.model import Level, Problem, Severity, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.rules.privileges import WINDOWS_EXEMPT_SINCE
@@ -117,6 +117,25 @@ def apparmor_not_unconfined(pod: Pod, parameters: Parameters) -> Iterator[Proble
 
 def _is_annotated_profile(value: object) -> bool:
     return isinstance(value, str) and (value in ("", "runtime/default") or value.startswith("localhost/"))
+
+
+@pod_rule(
+    "selinux-no-engine-type",
+    "No container runs with an engine's SELinux type",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    frameworks=("Kyverno disallow-selinux", "PSS baseline until 1.30"),
+    rationale="container_engine_t may mount and make namespaces: a program in it can start containers of its own.",
+    remedy="Use container_t, or container_init_t for systemd.",
+    bad={"spec.securityContext.seLinuxOptions": {"type": "container_engine_t"}},
+    good={"spec.securityContext.seLinuxOptions": {"type": "container_t"}},
+)
+def selinux_no_engine_type(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """The type is not container_engine_t."""
+    for context in everywhere(pod):
+        yield from if_set(
+            context.at("seLinuxOptions", "type"), lambda value: value != "container_engine_t", "should be another type"
+        )
 
 
 @pod_rule(

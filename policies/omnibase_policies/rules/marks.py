@@ -41,7 +41,6 @@ _BY_NAME: Mapping[str, tuple[str, ...]] = {
     "PostgresqlUserMapping": ("options",),
 }
 """Mappings some of whose values are secrets, as their names say."""
-_DEEPEST = 20
 _MARKED = "must be marked as a secret"
 _SHORTEST = 24
 _SHORTEST_SECRET = 16
@@ -80,7 +79,8 @@ def _sensitive(found: Object) -> Iterator[View]:
         yield from _at(found.view, path.split("."))
     for path in _BY_NAME.get(found.kind, ()):
         for place in _at(found.view, path.split(".")):
-            yield from (value for name, value in place.fields() if names_credential(name))
+            unknown = [place] if place.is_unknown else []
+            yield from (*unknown, *(value for name, value in place.fields() if names_credential(name)))
     if found.kind == "DockerContainer":
         yield from (each for each in found.view["envs"].items() if names_credential(each.text().partition("=")[0]))
         yield from (each["content"] for each in found.view["uploads"].items() if _holds_credential(each))
@@ -137,16 +137,16 @@ def stack_output_no_plaintext_secret(
     """No output that is not marked has the name or the form of a credential, at any depth."""
     for found in objects:
         if found.kind == "PulumiStack" and (found.registered is None or found.registered.keeps_marks):
-            for problem in _readable("", found.view, _DEEPEST):
+            for problem in _readable("", found.view, set()):
                 yield found, problem
 
 
 _STATED = "must be marked as a secret, or not be an output"
 
 
-def _readable(name: str, view: View, depth: int) -> Iterator[Problem]:
-    """Texts that are credentials by their form or by the name of what they are in."""
-    if depth == 0 or view.is_secret:
+def _readable(name: str, view: View, seen: set[int]) -> Iterator[Problem]:
+    """Texts that are credentials by their form or by the name of what they are in; each value once."""
+    if view.is_secret or id(view.value) in seen:
         return
     if view.is_unknown:
         if names_credential(name):
@@ -154,10 +154,12 @@ def _readable(name: str, view: View, depth: int) -> Iterator[Problem]:
         return
     if is_credential(view.text()) or (names_credential(name) and is_literal(view.text())):
         yield violated(view, _STATED)
+    if isinstance(view.value, list | Mapping):
+        seen.add(id(view.value))
     for each in view.items():
-        yield from _readable(name, each, depth - 1)
+        yield from _readable(name, each, seen)
     for key, value in view.fields():
-        yield from _readable(key, value, depth - 1)
+        yield from _readable(key, value, seen)
 
 
 _STATEFUL = frozenset(
