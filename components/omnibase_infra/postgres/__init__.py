@@ -1,7 +1,12 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
 from omnibase_infra.postgres.alerts import database_alerts
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.args import (
+    PostgresClusterArgs,
+    PostgresDatabaseArgs,
+    PostgresMigrationsArgs,
+    PostgresOperatorArgs,
+)
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
@@ -11,6 +16,7 @@ __all__ = [
     "PostgresCluster",
     "PostgresClusterArgs",
     "PostgresDatabaseArgs",
+    "PostgresMigrationsArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
     "database_alerts",
