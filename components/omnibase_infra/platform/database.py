@@ -18,6 +18,7 @@ from omnibase_infra.postgres import (
     PostgresMigrationsArgs,
     PostgresOperator,
     database_alerts,
+    performance_alerts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
@@ -33,9 +34,10 @@ def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresClus
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
-    """Alerts on volumes that fill, and on services that do not reach their database."""
+    """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
     settings = room.config.postgres
-    return database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
+    filling = database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
+    return [*filling, *performance_alerts(DATABASE, settings.wal_storage_gib, settings.pooler.max_clients)]
 
 
 def connect(
@@ -145,6 +147,7 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,
         "password_generation": settings.password_generation,
+        "prepared_transactions": settings.prepared_transactions,
         "fast_failover": cluster.target == "local",
         "protect": room.config.protect,
     }

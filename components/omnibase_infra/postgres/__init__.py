@@ -10,6 +10,7 @@ from omnibase_infra.postgres.args import (
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
+from omnibase_infra.postgres.performance_alerts import performance_alerts
 
 __all__ = [
     "OPERATOR",
@@ -21,5 +22,6 @@ __all__ = [
     "PostgresOperatorArgs",
     "database_alerts",
     "endpoint",
+    "performance_alerts",
     "poolers",
 ]

@@ -9,7 +9,7 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, child, register_outputs
-from omnibase_infra.postgres import cluster_spec, databases, migrating, names, pooler_spec
+from omnibase_infra.postgres import cluster_spec, databases, migrating, names, pooler_spec, queries
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
@@ -21,10 +21,11 @@ from omnibase_infra.workload import HardenedWorkload
 class PostgresCluster(pulumi.ComponentResource):
     """A CloudNativePG cluster with a read-write and a read-only pooler and its databases.
 
-    Makes: for each role that logs in a generated password in a Stash and its Secret, Cluster, Databases beside the
-    first, two Poolers with disruption budgets (2 pods or more), a Job that migrates the databases with migrations and
-    gives their roles rights, with immutable ConfigMaps of the files, and all network flows. TLS everywhere: clients
-    verify the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
+    Makes: ConfigMap with the queries of the metrics exporter, for each role that logs in a generated password in a
+    Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption budgets (2 pods or more), a
+    Job that migrates the databases with migrations and gives their roles rights, with immutable ConfigMaps of the
+    files, and all network flows. TLS everywhere: clients verify the poolers in full with `ca.crt` of `ca_secret`,
+    poolers verify the servers in full, clear text is refused.
     What depends on this component is made after the Job has succeeded, and not at all if it fails.
 
     Raises:
@@ -53,13 +54,14 @@ class PostgresCluster(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
-        secrets = {role: self._password(name, args, role) for role in databases.passwords(args)}
+        secrets = {role: self._password(name, args, role) for role in databases.login_roles(args)}
+        metrics = child(self, f"{name}-queries", queries.config_map(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, *secrets.values()],
+            depends_on=[*flows, *secrets.values(), metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from omnibase_infra.config.databases import OPS_ROLES
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names, sizing
@@ -36,9 +37,9 @@ def migrators(args: PostgresClusterArgs) -> dict[str, str]:
     return {name: names.migrator_role(name) for name, each in args["databases"].items() if each.get("migrations")}
 
 
-def passwords(args: PostgresClusterArgs) -> list[str]:
-    """All roles that have a password."""
-    return [*(role for _, role in logins(args)), *migrators(args).values()]
+def login_roles(args: PostgresClusterArgs) -> list[str]:
+    """Every role with a password: those of the databases, their migrators, and those of `ops db`."""
+    return [*(role for _, role in logins(args)), *migrators(args).values(), *OPS_ROLES]
 
 
 def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:
