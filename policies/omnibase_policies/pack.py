@@ -114,8 +114,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
-        judged = (each for each in request.resources if is_judged(each.type))
-        objects, urns = _by_urn((each.urn, _objects(each)) for each in judged)
+        objects, urns = _by_urn((each.urn, _objects(each)) for each in request.resources if is_judged(each.type))
         for rule, policy in self._judged_together:
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
@@ -128,17 +127,20 @@ class Servicer(sdk._PolicyAnalyzerServicer):
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """The inputs of a resource after each rule of the level `remediate` that puts something right."""
+        try:
+            return self._remediate(request)
+        except (RecursionError, json_format.Error):  # so many levels cannot be written again: `Analyze` judges them
+            return analyzer_pb2.RemediateResponse()
+
+    def _remediate(self, request: Any) -> Any:  # noqa: ANN401 - as above
         response = analyzer_pb2.RemediateResponse()
         rules = self._mending_rules() if is_judged(request.type) else []
-        try:
-            manifest = {key: _plain(value) for key, value in request.properties.fields.items()} if rules else {}
-            for rule in rules:
-                better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
-                if better is not None:
-                    manifest = better
-                    response.remediations.append(self._remediation(rule, manifest))
-        except RecursionError:
-            return analyzer_pb2.RemediateResponse()  # `Analyze` says that it cannot be read
+        manifest = {key: _plain(value) for key, value in request.properties.fields.items()} if rules else {}
+        for rule in rules:
+            better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
+            if better is not None:
+                manifest = better
+                response.remediations.append(self._remediation(rule, manifest))
         return response
 
     def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
@@ -156,8 +158,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         ]
 
     def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
-        properties = struct_pb2.Struct()
-        properties.update(manifest)
+        properties = json_format.ParseDict(dict(manifest), struct_pb2.Struct())
         return analyzer_pb2.Remediation(
             policyName=rule.id,
             policyPackName=NAME,
@@ -208,31 +209,30 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
-    waivers = [waiver for name, properties in config.items() for waiver in _waivers_of(name, properties)]
+    for name, properties in config.items():
+        _refuse_other_shapes(name, properties)
+    waivers = [
+        {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
+    ]
     parameters: dict[str, Any] = {}
     for name, properties in config.items():
-        for key, value in _parameters_of(name, properties).items():
+        for key, value in (properties.get("parameters") or {}).items():
             if parameters.setdefault(key, value) != value:
                 raise ParameterError(f"{name}: parameter {key!r} has another value at another rule; all rules share it")
     return parse({**parameters, "waivers": waivers})
 
 
-def _parameters_of(rule: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = properties.get("parameters") or {}
-    if not isinstance(given, Mapping):
-        raise ParameterError(f"{rule}: parameters must be a mapping, as in {{minimum_id: 1000}}")
-    return given
-
-
-def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _refuse_other_shapes(rule: str, properties: Mapping[str, Any]) -> None:
+    """What a file says of a rule may never have been held against the schema, as the engine does."""
     allowed = ("enforcementLevel", *_CONFIG)
     stranger = next((key for key in properties if key not in allowed), None)
     if stranger is not None:
         raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
-    waivers = properties.get("waivers")
-    if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
+    waivers, parameters = properties.get("waivers") or [], properties.get("parameters") or {}
+    if not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
         raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
-    return [{**waiver, "rule": rule} for waiver in waivers or []]
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(f"{rule}: parameters must be a mapping")
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -253,7 +253,7 @@ def _registered(resource: Any) -> Registered:  # noqa: ANN401 - one of two messa
     return Registered(name=resource.name, protect=resource.options.protect, provider=provider)
 
 
-def _by_urn(resources: Iterable[tuple[str, list[Object]]]) -> tuple[list[Object], dict[int, str]]:
+def _by_urn(resources: Iterable[tuple[str, Iterable[Object]]]) -> tuple[list[Object], dict[int, str]]:
     """All objects, and the URN of each."""
     pairs = [(each, urn) for urn, objects in resources for each in objects]
     return [each for each, _ in pairs], {id(each): urn for each, urn in pairs}
@@ -282,8 +282,11 @@ def _report_together(
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        judged = (each for each in args.resources if is_judged(each.resource_type))
-        objects, urns = _by_urn((each.urn, _objects_without_marks(each)) for each in judged)
+        judged = [each for each in args.resources if is_judged(each.resource_type)]
+        objects, urns = _by_urn(
+            (each.urn, objects_in(_bare(each.props), token=each.resource_type, registered=_without_marks(each)))
+            for each in judged
+        )
         _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report=report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
@@ -295,7 +298,7 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
         if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
-        found = _objects_without_marks(args)
+        found = objects_in(_bare(args.props), token=args.resource_type, registered=_without_marks(args))
         message = describe(rule, [problem for each in found for problem in run(rule, each, parameters)], State.VIOLATED)
         if message:
             report(message)
@@ -303,11 +306,10 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
     return pulumi_policy.ResourceValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
 
-def _objects_without_marks(resource: Any) -> list[Object]:  # noqa: ANN401 - one of two classes of the SDK
-    """As `_objects`; the SDK takes the marks of secrets off."""
+def _without_marks(resource: Any) -> Registered:  # noqa: ANN401 - one of two classes of the SDK with the same fields
+    """As `_registered`; the SDK takes the marks of secrets off."""
     provider = resource.provider.name if resource.provider is not None else ""
-    known = Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
-    return list(objects_in(_bare(resource.props), token=resource.resource_type, registered=known))
+    return Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
 
 
 def _told(rule: RuleText) -> dict[str, Any]:
@@ -329,7 +331,7 @@ _LEVELS = {
 }
 
 
-def _objects(resource: Any) -> list[Object]:  # noqa: ANN401 - one of two messages of the engine with the same fields
+def _objects(resource: Any) -> list[Object]:  # noqa: ANN401 - as `_registered`
     """The objects of a resource; one with a fault where Python cannot read so many levels."""
     try:
         manifest = _manifest(resource.type, resource.properties)

@@ -106,7 +106,8 @@ def test_a_waiver_of_a_configuration_is_obeyed() -> None:
         ({"no-privileged": {"waivers": [{"object": "Pod/x"}]}}, "exactly the fields"),
         ({"no-privileged": {"waivers": "all"}}, "no-privileged: waivers must be a list of mappings"),
         ({"no-privileged": {"waivers": ["Pod/x"]}}, "no-privileged: waivers must be a list of mappings"),
-        ({"no-privileged": {"waiver": []}}, "no-privileged: 'waiver' is unknown; allowed are enforcementLevel, par"),
+        ({"no-privileged": {"waiver": []}}, "no-privileged: 'waiver' is unknown; allowed are enforcementLevel, "),
+        ({"no-privileged": {"parameters": [1]}}, "no-privileged: parameters must be a mapping"),
     ],
 )
 def test_a_wrong_configuration_stops_the_engine(config: dict[str, Any], message: str) -> None:
