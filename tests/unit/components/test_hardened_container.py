@@ -147,11 +147,11 @@ def test_data_is_kept_where_it_matters(environment: str, kept: bool) -> None:
     ]
 
 
-@pytest.mark.req("C5.9")
 _ADVISED = {"docker-restart-limit"}
 """What is advised and not followed: a container that is started a few times only would stay down after a reboot."""
 
 
+@pytest.mark.req("C5.9")
 @pytest.mark.parametrize(
     "changes",
     [
