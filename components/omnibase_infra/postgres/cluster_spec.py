@@ -37,7 +37,7 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "bootstrap": {"initdb": _initdb(name, args)},
             "postgresql": _postgresql(name, args),
             "managed": {"roles": databases.roles(name, args)},
-            "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
+            "certificates": _certificates(name, args),
             "podSelectorRefs": [
                 {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
             ],
@@ -49,6 +49,12 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             **_failover(args),
         },
     }
+
+
+def _certificates(name: str, args: PostgresClusterArgs) -> Manifest:
+    if "tls_secret" not in args:
+        return {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])}
+    return {"serverTLSSecret": args["tls_secret"], "serverCASecret": args["ca_secret"]}
 
 
 def _initdb(name: str, args: PostgresClusterArgs) -> Manifest:
