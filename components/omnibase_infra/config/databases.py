@@ -109,6 +109,8 @@ class PostgresConfig(Section):
     """Memory request and limit of each instance, in MiB; a quarter is shared_buffers."""
     max_connections: Annotated[int, Field(ge=20, le=5000)]
     """Server connections of each instance; the poolers must fit below it."""
+    prepared_transactions: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Most transactions that may be prepared at once, for two-phase commit over two databases; 0: none may."""
     password_generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Raise by one to make new passwords of all roles that log in."""
     pooler: PoolerConfig

@@ -20,6 +20,7 @@ from omnibase_infra.postgres import (
     PostgresOperator,
     client_alerts,
     database_alerts,
+    performance_alerts,
     server_hosts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
@@ -46,10 +47,21 @@ def make_databases(
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
-    """Alerts on volumes that fill, and on services that do not reach their database."""
+    """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
     clusters = room.config.postgres.by_cluster.items()
-    filling = [database_alerts(name, each.storage_gib, each.wal_storage_gib) for name, each in clusters]
-    return [*(alert for alerts in filling for alert in alerts), *client_alerts()]
+    found = [_cluster_alerts(name, settings) for name, settings in clusters]
+    return [*(alert for alerts in found for alert in alerts), *client_alerts()]
+
+
+def _cluster_alerts(name: str, settings: PostgresConfig) -> list[Alert]:
+    found = [
+        *database_alerts(name, settings.storage_gib, settings.wal_storage_gib),
+        *performance_alerts(name, settings.wal_storage_gib, settings.pooler.max_clients),
+    ]
+    if name == MAIN:
+        return found
+    # those on poolers are told apart by it: their label `database` is of the series
+    return [{**alert, "labels": {"cluster": name, **alert.get("labels", {})}} for alert in found]
 
 
 def connect(
@@ -163,6 +175,7 @@ def _cluster_args(room: Room, name: str, settings: PostgresConfig) -> PostgresCl
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,
         "password_generation": settings.password_generation,
+        "prepared_transactions": settings.prepared_transactions,
         "fast_failover": cluster.target == "local",
         "protect": room.config.protect,
     }

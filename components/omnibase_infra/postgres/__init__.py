@@ -7,6 +7,7 @@ from omnibase_infra.postgres.connection import Connection, connection_document, 
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers, server_hosts
 from omnibase_infra.postgres.names import pooler as pooler_name
 from omnibase_infra.postgres.operator import PostgresOperator
+from omnibase_infra.postgres.performance_alerts import performance_alerts
 
 __all__ = [
     "OPERATOR",
@@ -22,6 +23,7 @@ __all__ = [
     "connection_secret",
     "database_alerts",
     "endpoint",
+    "performance_alerts",
     "pooler_name",
     "poolers",
     "server_hosts",

@@ -80,6 +80,8 @@ class PostgresClusterArgs(TypedDict):
     """PriorityClass of instances and poolers."""
     password_generation: NotRequired[int]
     """Default 1; raise by one for new passwords of all roles that log in."""
+    prepared_transactions: NotRequired[int]
+    """Most transactions that may be prepared at once, for two-phase commit over two databases. Default 0: none may."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
     protect: NotRequired[bool]

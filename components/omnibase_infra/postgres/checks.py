@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from omnibase_infra.config.databases import OPS_ROLES
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import sizing
@@ -15,7 +16,7 @@ _IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
 _LONGEST_NAME = 40  # `<name>-pooler-rw-<replica set>-<pod>` must stay a DNS label
 _QUORUM_INSTANCES = 3
 EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
-_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1")
+_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1", *OPS_ROLES)
 
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
@@ -69,7 +70,7 @@ def name_problems(field: str, value: str) -> list[str]:
             f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
         )
     if value in _RESERVED or value.startswith("pg_"):
-        found.append(f"{field}={value!r} is reserved by PostgreSQL or its operator")
+        found.append(f"{field}={value!r} is reserved by PostgreSQL, its operator or `ops`")
     return found
 
 
@@ -101,6 +102,7 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
         "memory_mib": (int(args["memory_mib"]), 256, 1_048_576),
         "pooler_instances": (int(args["pooler_instances"]), 1, 50),
         "password_generation": (int(args.get("password_generation", 1)), 1, 1_000_000),
+        "prepared_transactions": (int(args.get("prepared_transactions", 0)), 0, 10_000),
     }
     for field, (value, low, high) in bounds.items():
         if not low <= value <= high:

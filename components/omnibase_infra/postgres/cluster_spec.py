@@ -5,7 +5,7 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import databases, names, sizing
+from omnibase_infra.postgres import databases, names, ops_roles, queries, sizing, statements
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
@@ -36,14 +36,17 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "enableSuperuserAccess": False,
             "bootstrap": {"initdb": _initdb(name, args)},
             "postgresql": _postgresql(name, args),
-            "managed": {"roles": databases.roles(name, args)},
+            "managed": {"roles": [*databases.roles(name, args), *ops_roles.roles(name)]},
             "certificates": _certificates(name, args),
             "podSelectorRefs": [
                 {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
             ],
             "storage": _volume(args["storage_gib"], args),
             "walStorage": _volume(args["wal_storage_gib"], args),
-            "monitoring": {"tls": {"enabled": True}},
+            "monitoring": {
+                "tls": {"enabled": True},
+                "customQueriesConfigMap": [{"name": names.queries(name), "key": queries.KEY}],
+            },
             "inheritedMetadata": {"labels": {"omnibase.io/environment": args["environment"]}},
             **_placement(args),
             **_failover(args),
@@ -72,6 +75,7 @@ def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
         "parameters": parameters(args),
         "pg_hba": [
             *databases.entries(args, "${podselector:poolers}"),
+            *ops_roles.entries(),
             # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
             "hostnossl all all all reject",
             "host all all all reject",
@@ -110,8 +114,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "track_io_timing": "on",
         "track_wal_io_timing": "on",
         "idle_in_transaction_session_timeout": "60s",
-        "pg_stat_statements.max": "10000",
-        "pg_stat_statements.track": "all",
+        **statements.parameters(args),
     }
 
 

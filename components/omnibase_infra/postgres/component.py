@@ -8,7 +8,7 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
-from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec
+from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, queries
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
@@ -20,7 +20,8 @@ from omnibase_infra.scrape import ScrapeTarget
 class PostgresCluster(pulumi.ComponentResource):
     """A CloudNativePG cluster with a read-write and a read-only pooler and its databases.
 
-    Makes: ConfigMap with the bootstrap SQL of the first database (roles, grants, migrations), for each role that logs
+    Makes: ConfigMaps with the bootstrap SQL of the first database (roles, grants, migrations) and with the queries of
+    the metrics exporter, for each role that logs
     in a generated password in a Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption
     budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
     the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
@@ -52,14 +53,15 @@ class PostgresCluster(pulumi.ComponentResource):
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
         self.passwords: dict[str, pulumi.Output[str]] = {}
-        secrets = {role: self._password(name, args, role) for _, role in databases.logins(args)}
+        secrets = {role: self._password(name, args, role) for role in databases.login_roles(args)}
         sql = child(self, f"{name}-bootstrap", _bootstrap(name, args))
+        metrics = child(self, f"{name}-queries", queries.config_map(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, *secrets.values(), sql],
+            depends_on=[*flows, *secrets.values(), sql, metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
         )

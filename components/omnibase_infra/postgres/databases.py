@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pulumi
 
+from omnibase_infra.config.databases import OPS_ROLES
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names, sizing
@@ -30,6 +31,11 @@ def logins(args: PostgresClusterArgs) -> Iterator[tuple[str, str]]:
         yield name, database["app_role"]
         if "read_only_role" in database:
             yield name, database["read_only_role"]
+
+
+def login_roles(args: PostgresClusterArgs) -> list[str]:
+    """Every role with a password: those of the databases, and those of `ops db`."""
+    return [*(role for _, role in logins(args)), *OPS_ROLES]
 
 
 def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:

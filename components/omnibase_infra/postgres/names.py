@@ -58,6 +58,11 @@ def role_secret(cluster: str, role: str) -> str:
     return dns_label(cluster, "role", role.replace("_", "-").strip("-"))
 
 
+def queries(cluster: str) -> str:
+    """ConfigMap with what the exporter reads beside the operator's own queries."""
+    return dns_label(cluster, "queries")
+
+
 def database(cluster: str, name: str) -> str:
     """The operator's object for a database."""
     return dns_label(cluster, "database", name.replace("_", "-").strip("-"))

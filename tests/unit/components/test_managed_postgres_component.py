@@ -245,7 +245,7 @@ def pulumi_name_to_python(key: str) -> str:
     ("changes", "words"),
     [
         ({"app_role": "orders_owner"}, "databases[orders].app_role='orders_owner' is databases[orders].owner already"),
-        ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL or its operator"),
+        ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL"),
         ({"owner": "pg_signal_backend"}, "owner='pg_signal_backend' is reserved"),
         ({"app_role": "rdsadmin"}, "app_role='rdsadmin' is reserved by a managed service"),
         ({"database": "template1"}, "database='template1' is reserved"),
