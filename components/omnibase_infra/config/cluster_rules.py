@@ -13,6 +13,7 @@ from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.services import ServiceConfig
 
+_WITH_STANDBY = 2
 _LONGEST_KEY = 40 - len(cluster_name(""))  # names of pods end in it and more
 _OWN = re.compile(rf"\bpostgres\.(?={'|'.join(FurtherClusterConfig.model_fields)}\b)")
 """Settings that a further cluster has for itself."""
@@ -99,5 +100,16 @@ def _uses(path: str, consumer: ConsumerConfig, postgres: PostgresConfig) -> Iter
         elif use.role == "read_only" and database.read_only_role is None:
             hint = f"add postgres.databases.{key}.read_only_role"
             yield f"{where}.role", use.role, f"{key} has no read-only role", hint
+        elif (
+            "ro" in use.endpoints
+            and postgres.by_cluster.get(postgres.cluster_of(key), postgres).instances < _WITH_STANDBY
+        ):
+            hint = "take rw, or raise the cluster's instances"
+            yield (
+                f"{where}.endpoints",
+                "ro",
+                f"the cluster of {key} has one instance, and so no standby to read from",
+                hint,
+            )
         if len(set(use.endpoints)) < len(use.endpoints):
             yield f"{where}.endpoints", ", ".join(use.endpoints), "names one of them twice", "take one out"
