@@ -38,6 +38,27 @@ def db_sessions(
     raise typer.Exit(sessions(place, database, as_json=as_json, console=console()))
 
 
+@db.command("migrations")
+def db_migrations(
+    stack: StackOption = "dev",
+    database: DatabaseOption = "",
+    cluster: ClusterOption = "database",
+    *,
+    verify: Annotated[bool, typer.Option("--verify", help="Run the verify queries, and look at rights.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say at which version each database is, what is pending, and what is not as it should be.
+
+    The migration runner says so, in a pod of its own beside the Job that migrates; it changes nothing. Ends with 1 if
+    anything is pending or wrong.
+    """
+    from ops.db.access import Place  # noqa: PLC0415 -- each command imports only what it needs
+    from ops.db.migrations import migrations  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster)
+    raise typer.Exit(migrations(place, database, verify=verify, as_json=as_json, console=console()))
+
+
 @db.command("top")
 def db_top(
     stack: StackOption = "dev",

@@ -9,7 +9,7 @@ Who finds a prepared transaction later asks the home. If there is no row it writ
 the coordinator, should it still live, runs into that row instead of deciding otherwise. No clock is part of this.
 
 The home needs `DECISIONS`, by a migration, and the server of the others `max_prepared_transactions` (setting
-`postgres.prepared_transactions`). Events are simpler and faster wherever the other side may follow a little later.
+`postgres.prepared_transactions`). The outbox is simpler and faster wherever the other side may follow a little later.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from operator import itemgetter
 from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, PostgresConfig, ServiceConfig
 from omnibase_infra.config.clusters import MAIN
+from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.certificates import Certificates
 from omnibase_infra.platform.connections import consumers
@@ -17,6 +18,7 @@ from omnibase_infra.postgres import (
     PostgresCluster,
     PostgresClusterArgs,
     PostgresDatabaseArgs,
+    PostgresMigrationsArgs,
     PostgresOperator,
     client_alerts,
     database_alerts,
@@ -136,12 +138,27 @@ def make_operators(room: Room) -> list[PostgresOperator]:
     return [operator]
 
 
-def _database(settings: DatabaseConfig) -> PostgresDatabaseArgs:
+def _database(settings: DatabaseConfig, files: Mapping[str, str]) -> PostgresDatabaseArgs:
     found: PostgresDatabaseArgs = {"owner": settings.owner, "app_role": settings.app_role}
     if settings.read_only_role:
         found["read_only_role"] = settings.read_only_role
     if settings.extensions:
         found["extensions"] = list(settings.extensions)
+    if settings.migrations:
+        found["migrations"] = _migrations(settings.migrations, files)
+    return found
+
+
+def _migrations(settings: MigrationsConfig, files: Mapping[str, str]) -> PostgresMigrationsArgs:
+    found: PostgresMigrationsArgs = {
+        "files": dict(files),
+        "tracking_table": settings.tracking_table,
+        "id_prefix": settings.id_prefix,
+        "after": list(settings.after),
+        "required_tables": list(settings.required_tables),
+    }
+    if settings.target_version is not None:
+        found["target_version"] = settings.target_version
     return found
 
 
@@ -163,9 +180,10 @@ def _cluster_args(room: Room, name: str, settings: PostgresConfig) -> PostgresCl
         "pooler_max_clients": settings.pooler.max_clients,
         "pooler_cpu_request_millis": settings.pooler.cpu_request_millis,
         "pooler_memory_mib": settings.pooler.memory_mib,
-        "databases": {name: _database(each) for name, each in settings.databases.items()},
+        "databases": {
+            name: _database(each, room.args.migrations.get(name, {})) for name, each in settings.databases.items()
+        },
         "first_database": settings.first,
-        "migrations": dict(room.args.migrations) if name == MAIN else {},
         "operator": OPERATOR,
         "clients": [
             *(party for service in clients(room.services, settings.databases) for party in room.instances(service)),
@@ -179,6 +197,8 @@ def _cluster_args(room: Room, name: str, settings: PostgresConfig) -> PostgresCl
         "fast_failover": cluster.target == "local",
         "protect": room.config.protect,
     }
+    if MIGRATOR_IMAGE in room.args.images:
+        found["migrator_image"] = room.args.images[MIGRATOR_IMAGE]
     if settings.storage_class:
         found["storage_class"] = settings.storage_class
     return found

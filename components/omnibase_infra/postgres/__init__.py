@@ -1,7 +1,12 @@
 """PostgreSQL: cluster, poolers, roles, grants."""
 
 from omnibase_infra.postgres.alerts import client_alerts, database_alerts
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresOperatorArgs
+from omnibase_infra.postgres.args import (
+    PostgresClusterArgs,
+    PostgresDatabaseArgs,
+    PostgresMigrationsArgs,
+    PostgresOperatorArgs,
+)
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.connection import Connection, connection_document, connection_files, connection_secret
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers, server_hosts
@@ -15,6 +20,7 @@ __all__ = [
     "PostgresCluster",
     "PostgresClusterArgs",
     "PostgresDatabaseArgs",
+    "PostgresMigrationsArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
     "client_alerts",

@@ -7,6 +7,23 @@ import pulumi
 from omnibase_infra.network import Party
 
 
+class PostgresMigrationsArgs(TypedDict):
+    """The migration set of a database, see docs/architecture/migrations.md. A Job runs it as the owner."""
+
+    files: dict[str, str]
+    """File name `NNNN_name.up.sql`, `.down.sql` or `.verify.sql` -> SQL text; at least one."""
+    tracking_table: NotRequired[str]
+    """Table that records what ran, default schema_migrations."""
+    id_prefix: NotRequired[str]
+    """What names in that table start with, default nothing."""
+    after: NotRequired[list[str]]
+    """Databases whose sets must be complete before this one begins."""
+    required_tables: NotRequired[list[str]]
+    """Tables that must be there when all has run."""
+    target_version: NotRequired[int]
+    """Version to which it is brought, up or down, default the newest; 0 is the empty database."""
+
+
 class PostgresDatabaseArgs(TypedDict):
     """One database of a cluster with its roles. No two databases share a role, and each role may enter its own only."""
 
@@ -18,6 +35,9 @@ class PostgresDatabaseArgs(TypedDict):
     """Role that reads rows only; default none."""
     extensions: NotRequired[list[str]]
     """Extensions of PostgreSQL's contrib, for example pg_trgm."""
+    migrations: NotRequired[PostgresMigrationsArgs]
+    """Its schema. With it, the roles get their rights by grants of the owner; default none: they have PostgreSQL's own
+    rights on all rows, and nobody changes the schema."""
 
 
 class PostgresClusterArgs(TypedDict):
@@ -54,9 +74,6 @@ class PostgresClusterArgs(TypedDict):
     """Name -> database; at least one. They come and go, see `protect`."""
     first_database: str
     """The one that the cluster is made with; it cannot change."""
-    migrations: dict[str, str]
-    """File name `NNNN_name.up.sql` or `.down.sql` -> SQL text. Up files run once, as the owner, in the first database
-    as it is made."""
     operator: Party
     """The pods of the operator."""
     clients: list[Party]
@@ -65,6 +82,8 @@ class PostgresClusterArgs(TypedDict):
     """Networks under which pods see the API server, before and after translation."""
     api_server_ports: list[int]
     """Its ports, before and after translation."""
+    migrator_image: NotRequired[pulumi.Input[str]]
+    """The migration runner, reference with digest; required if any database has migrations."""
     cpu_request_millis: NotRequired[int]
     """CPU request of each instance, thousandths of a core, default 100; no CPU limit."""
     pooler_cpu_request_millis: NotRequired[int]

@@ -10,7 +10,6 @@ from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
 GUARDED = ("staging", "prod")
-BOOTSTRAP_KEY = "bootstrap.sql"
 
 
 def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
@@ -34,13 +33,11 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "imageName": args["image"],
             "imagePullPolicy": "IfNotPresent",
             "enableSuperuserAccess": False,
-            "bootstrap": {"initdb": _initdb(name, args)},
+            "bootstrap": {"initdb": _initdb(args)},
             "postgresql": _postgresql(name, args),
             "managed": {"roles": [*databases.roles(name, args), *ops_roles.roles(name)]},
             "certificates": _certificates(name, args),
-            "podSelectorRefs": [
-                {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
-            ],
+            "podSelectorRefs": _selectors(name, args),
             "storage": _volume(args["storage_gib"], args),
             "walStorage": _volume(args["wal_storage_gib"], args),
             "monitoring": {
@@ -60,13 +57,21 @@ def _certificates(name: str, args: PostgresClusterArgs) -> Manifest:
     return {"serverTLSSecret": args["tls_secret"], "serverCASecret": args["ca_secret"]}
 
 
-def _initdb(name: str, args: PostgresClusterArgs) -> Manifest:
+def _selectors(name: str, args: PostgresClusterArgs) -> list[Manifest]:
+    """Pods whose addresses the operator writes into pg_hba."""
+    pods = {"poolers": names.poolers(name, args["namespace"])}
+    if databases.migrators(args):
+        pods["migrations"] = names.migrator(name, args["namespace"])
+    return [{"name": key, "selector": {"matchLabels": party["labels"]}} for key, party in pods.items()]
+
+
+def _initdb(args: PostgresClusterArgs) -> Manifest:
+    """An empty database of its owner; its migrations do the rest."""
     return {
         "database": args["first_database"],
         "owner": databases.first(args)["owner"],
         "dataChecksums": True,
         **databases.LOCALE,
-        "postInitApplicationSQLRefs": {"configMapRefs": [{"name": f"{name}-bootstrap", "key": BOOTSTRAP_KEY}]},
     }
 
 
@@ -75,6 +80,7 @@ def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
         "parameters": parameters(args),
         "pg_hba": [
             *databases.entries(args, "${podselector:poolers}"),
+            *databases.direct_entries(args, "${podselector:migrations}"),
             *ops_roles.entries(),
             # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
             "hostnossl all all all reject",

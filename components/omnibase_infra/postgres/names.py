@@ -2,6 +2,7 @@
 
 import re
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.naming import dns_label, service_host, service_hosts
 from omnibase_infra.network import Party
 
@@ -94,6 +95,17 @@ def poolers(cluster: str, namespace: str) -> Party:
         "namespace": namespace,
         "labels": {"cnpg.io/cluster": cluster, "cnpg.io/podRole": "pooler"},
     }
+
+
+def migrator(cluster: str, namespace: str) -> Party:
+    """The pods of the Job that migrates."""
+    found = {"app.kubernetes.io/name": migrations_job(cluster)}
+    return {"name": "database migrations", "namespace": namespace, "labels": found}
+
+
+def migrator_role(database: str) -> str:
+    """Role that the migrations of a database log in as; it may become the owner, and nothing else."""
+    return f"{database}_migrator"
 
 
 def everything(cluster: str, namespace: str) -> Party:

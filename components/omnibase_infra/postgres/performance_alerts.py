@@ -22,7 +22,8 @@ def performance_alerts(job: str, wal_storage_gib: int, pooler_clients: int) -> l
     servers = [*_sessions(job), *_prepared(job), *_ids(job), *_vacuum(job), *_slots(job, kept)]
     for alert in servers:
         alert["labels"] = {"database": job}
-    return [*servers, *_poolers(f"{job}-pooler", pooler_clients)]  # of which a label says the database already
+    # the others have a label of their own that says which database
+    return [*servers, *_poolers(f"{job}-pooler", pooler_clients), _service_pool()]
 
 
 def _sessions(job: str) -> Iterator[Alert]:
@@ -137,4 +138,18 @@ def _poolers(job: str, clients: int) -> Iterator[Alert]:
         "severity": "warning",
         "summary": "{{ $labels.pod }} has {{ $value | humanizePercentage }} of the clients that it takes.",
         "runbook": "pooler-saturated",
+    }
+
+
+def _service_pool() -> Alert:
+    """What services say of their own pools: connections that are not given back, or a pool that is too small."""
+    used = 'max by (job, pod, endpoint) (database_pool_connections{state="used"})'
+    return {
+        "name": "ServicePoolFull",
+        "expr": f"{used} / max by (job, pod, endpoint) (database_pool_limit) >= 0.8",
+        "for_seconds": 300,
+        "severity": "warning",
+        "summary": "{{ $labels.pod }} of {{ $labels.job }} uses {{ $value | humanizePercentage }} of its connections "
+        "({{ $labels.endpoint }}).",
+        "runbook": "service-pool-full",
     }

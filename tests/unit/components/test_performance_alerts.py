@@ -151,6 +151,21 @@ CASES = {
         summary="p has 90% of the clients that it takes.",
         severities=("warning",),
     ),
+    "a service does not give its connections back": Case(
+        name="ServicePoolFull",
+        series={
+            'database_pool_connections{job="reference",pod="a",endpoint="rw",state="used"}': "1x19 7x59 1x60",
+            'database_pool_connections{job="reference",pod="a",endpoint="rw",state="idle"}': "6x19 0x59 6x60",
+            'database_pool_connections{job="reference",pod="b",endpoint="rw",state="used"}': "3x140",
+            'database_pool_limit{job="reference",pod="a",endpoint="rw"}': "7x140",
+            'database_pool_limit{job="reference",pod="b",endpoint="rw"}': "7x140",
+        },
+        fires="15m",
+        quiet=("4m", "30m"),
+        labels={"job": "reference", "pod": "a", "endpoint": "rw"},
+        summary="a of reference uses 100% of its connections (rw).",
+        severities=("warning",),
+    ),
 }
 
 

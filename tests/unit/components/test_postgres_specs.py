@@ -9,7 +9,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, queries, sizing
-from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
@@ -27,7 +26,8 @@ def pooler(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
 
 
 def one(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
-    return {"reference": {"owner": "reference_owner", "app_role": "reference_app", **changes}}
+    sets = {"files": MIGRATIONS}
+    return {"reference": {"owner": "reference_owner", "app_role": "reference_app", "migrations": sets, **changes}}
 
 
 def other(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
@@ -73,12 +73,12 @@ def test_the_certificate_holds_every_name_of_both_poolers() -> None:
 def test_nobody_logs_in_as_superuser_or_owner() -> None:
     found = spec()
     assert found["enableSuperuserAccess"] is False
-    owner, app, *operators = found["managed"]["roles"]
+    owner, app, *others = found["managed"]["roles"]
     assert (owner["name"], owner["login"], owner["superuser"]) == ("reference_owner", False, False)
     assert (app["name"], app["login"], app["superuser"]) == ("reference_app", True, False)
     assert app["passwordSecret"] == {"name": names.app_secret("db")}
     assert app["connectionLimit"] == 40
-    assert [role["superuser"] for role in operators] == [False, False]
+    assert not any(role["superuser"] for role in others)
 
 
 @pytest.mark.req("V14")
@@ -221,7 +221,6 @@ def test_whatever_is_accepted_the_operators_schema_takes_too(
         ({"clients": [{"name": "a", "cidrs": ["192.0.2.1/32"]}] * 2}, "'a' is used more than once"),
         ({"clients": [{"name": "-", "cidrs": ["192.0.2.1/32"]}]}, "needs a name"),
         ({"api_server_cidrs": []}, "hold their lease at the API server"),
-        ({"migrations": {"1_a.up.sql": ""}}, "must be named NNNN_name"),
     ],
 )
 def test_what_cannot_work_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -244,6 +243,7 @@ def test_every_role_enters_its_own_database_and_no_other() -> None:
         "hostssl reference reference_app ${podselector:poolers} scram-sha-256",
         "hostssl reference reference_reader ${podselector:poolers} scram-sha-256",
         "hostssl other other_app ${podselector:poolers} scram-sha-256",
+        "hostssl reference reference_migrator ${podselector:migrations} scram-sha-256",
         "hostnossl all all all reject",
         "host all all all reject",
     ]
@@ -262,12 +262,16 @@ def test_owners_cannot_log_in_and_readers_only_read() -> None:
         "reference_app": True,
         "reference_reader": True,
         "other_app": True,
+        "reference_migrator": True,
     }
-    assert roles["reference_reader"]["inRoles"] == ["pg_read_all_data"]
+    assert "inRoles" not in roles["reference_app"], "where there are migrations, their Job gives rights"
+    assert "inRoles" not in roles["reference_reader"]
     assert roles["other_app"]["inRoles"] == ["pg_read_all_data", "pg_write_all_data"]
     assert not any(role["superuser"] or role["createdb"] or role["createrole"] for role in roles.values())
     secrets = [role["passwordSecret"]["name"] for role in roles.values() if role["login"]]
-    assert secrets == ["db-app-role", "db-role-reference-reader", "db-role-other-app"]
+    assert secrets == [
+        "db-app-role", "db-role-reference-reader", "db-role-other-app", "db-role-reference-migrator"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("protect", "policy"), [(True, "retain"), (False, "delete")])
@@ -281,9 +285,8 @@ def test_a_further_database_is_an_object_of_the_operator_and_valid(protect: bool
     assert made["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.status.applied}=true"
 
 
-def test_the_first_database_gets_its_extensions_before_its_migrations_and_is_never_dropped() -> None:
+def test_the_first_database_gets_its_extensions_from_the_operator_and_is_never_dropped() -> None:
     args = postgres(databases=one(extensions=["uuid-ossp"]))
     assert databases.managed(args) == ["reference"]
     assert databases.database("db", "reference", args)["spec"]["databaseReclaimPolicy"] == "retain"
-    text = bootstrap_sql("reference", "reference_owner", "reference_app", MIGRATIONS, ["uuid-ossp"])
-    assert text.index('CREATE EXTENSION IF NOT EXISTS "uuid-ossp";') < text.index("CREATE TABLE notes")
+    assert databases.database("db", "reference", args)["spec"]["extensions"] == [{"name": "uuid-ossp"}]
