@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import itemgetter
 
 from omnibase_infra.alert import Alert
@@ -51,19 +51,16 @@ def make_databases(
 def make_database_alerts(room: Room) -> list[Alert]:
     """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
     clusters = room.config.postgres.by_cluster.items()
-    found = [_cluster_alerts(name, settings) for name, settings in clusters]
-    return [*(alert for alerts in found for alert in alerts), *client_alerts()]
+    filling = [(name, database_alerts(name, each.storage_gib, each.wal_storage_gib)) for name, each in clusters]
+    slow = [(name, performance_alerts(name, each.wal_storage_gib, each.pooler.max_clients)) for name, each in clusters]
+    return [*_told_apart(filling), *client_alerts(), *_told_apart(slow)]
 
 
-def _cluster_alerts(name: str, settings: PostgresConfig) -> list[Alert]:
-    found = [
-        *database_alerts(name, settings.storage_gib, settings.wal_storage_gib),
-        *performance_alerts(name, settings.wal_storage_gib, settings.pooler.max_clients),
-    ]
-    if name == MAIN:
-        return found
-    # those on poolers are told apart by it: their label `database` is of the series
-    return [{**alert, "labels": {"cluster": name, **alert.get("labels", {})}} for alert in found]
+def _told_apart(found: Iterable[tuple[str, list[Alert]]]) -> Iterator[Alert]:
+    """Alerts of further clusters name theirs: on those of poolers the label `database` is of the series."""
+    for cluster, alerts in found:
+        for alert in alerts:
+            yield alert if cluster == MAIN else {**alert, "labels": {"cluster": cluster, **alert.get("labels", {})}}
 
 
 def connect(
