@@ -255,20 +255,21 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
 def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     """What all parts run in the stack's namespace."""
     postgres, services = sections["postgres"], sections["services"]
+    beside = sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
     return [
-        *(demand for cluster in postgres.by_cluster.values() for demand in _cluster_demands(cluster)),
+        *(demand for cluster in postgres.by_cluster.values() for demand in _cluster_demands(cluster, beside)),
         *(_service_demand(service) for service in services.values()),
         *demands(services),
         *capability_demands(sections),
     ]
 
 
-def _cluster_demands(postgres: PostgresConfig) -> list[Demand]:
-    """One cluster. An instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the
-    old pod."""
+def _cluster_demands(postgres: PostgresConfig, beside: int) -> list[Demand]:
+    """One cluster, with so many MiB beside each instance. An instance more than declared: a rolling replacement and the
+    bootstrap Jobs need room beside the old pod."""
     pooler = postgres.pooler
     return [
-        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
+        Demand(postgres.instances + 1, postgres.memory_mib + beside, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
         Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from operator import itemgetter
 
 from omnibase_infra.alert import Alert
@@ -10,7 +10,9 @@ from omnibase_infra.config import DatabaseConfig, PostgresConfig, ServiceConfig
 from omnibase_infra.config.clusters import MAIN
 from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
+from omnibase_infra.platform.backup import PLUGIN_CPU_MILLIS, PLUGIN_MEMORY_MIB, Backups
 from omnibase_infra.platform.certificates import Certificates
+from omnibase_infra.platform.cluster_alerts import of_cluster
 from omnibase_infra.platform.connections import consumers
 from omnibase_infra.platform.room import Room
 from omnibase_infra.postgres import (
@@ -20,6 +22,7 @@ from omnibase_infra.postgres import (
     PostgresDatabaseArgs,
     PostgresMigrationsArgs,
     PostgresOperator,
+    PostgresOperatorArgs,
     client_alerts,
     database_alerts,
     performance_alerts,
@@ -33,13 +36,16 @@ _CA_DIRECTORY = "/run/secrets/database-ca"
 
 
 def make_databases(
-    room: Room, certificates: Certificates, operators: list[PostgresOperator]
+    room: Room, certificates: Certificates, operators: list[PostgresOperator], backups: Backups | None
 ) -> dict[str, PostgresCluster]:
     """The PostgreSQL clusters by name, the main one first; after their operator, unless another stack of the Kubernetes
     cluster has it."""
     made = {}
+    before = [room.environment, *operators, *(backups.before if backups else [])]
     for name, settings in room.config.postgres.by_cluster.items():
-        args, before = _cluster_args(room, name, settings), [room.environment, *operators]
+        args = _cluster_args(room, name, settings)
+        if backups is not None:
+            backups.give(args, name, room.namespace)
         if settings.authority == "environment":
             hosts = server_hosts(name, room.namespace)
             server = certificates.server(f"{name}-tls", namespace=room.namespace, hosts=hosts)
@@ -50,17 +56,11 @@ def make_databases(
 
 def make_database_alerts(room: Room) -> list[Alert]:
     """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
-    clusters = room.config.postgres.by_cluster.items()
-    filling = [(name, database_alerts(name, each.storage_gib, each.wal_storage_gib)) for name, each in clusters]
-    slow = [(name, performance_alerts(name, each.wal_storage_gib, each.pooler.max_clients)) for name, each in clusters]
-    return [*_told_apart(filling), *client_alerts(), *_told_apart(slow)]
-
-
-def _told_apart(found: Iterable[tuple[str, list[Alert]]]) -> Iterator[Alert]:
-    """Alerts of further clusters name theirs: on those of poolers the label `database` is of the series."""
-    for cluster, alerts in found:
-        for alert in alerts:
-            yield alert if cluster == MAIN else {**alert, "labels": {"cluster": cluster, **alert.get("labels", {})}}
+    filling, slow = list[Alert](), list[Alert]()
+    for name, each in room.config.postgres.by_cluster.items():
+        filling += of_cluster(name, database_alerts(name, each.storage_gib, each.wal_storage_gib))
+        slow += of_cluster(name, performance_alerts(name, each.wal_storage_gib, each.pooler.max_clients))
+    return [*filling, *client_alerts(), *slow]
 
 
 def connect(
@@ -119,20 +119,18 @@ def make_operators(room: Room) -> list[PostgresOperator]:
     settings = room.config.postgres.operator
     if not settings.install:
         return []
-    operator = PostgresOperator(
-        "postgres-operator",
-        {
-            "manifest": room.args.manifest(CLOUDNATIVE_PG),
-            "image": room.args.images["cloudnative-pg"],
-            "replicas": settings.replicas,
-            "cpu_request_millis": settings.cpu_request_millis,
-            "memory_mib": settings.memory_mib,
-            "api_server_cidrs": room.config.cluster.api_server,
-            "api_server_ports": room.config.cluster.api_server_ports,
-        },
-        room.below(),
-    )
-    return [operator]
+    args: PostgresOperatorArgs = {
+        "manifest": room.args.manifest(CLOUDNATIVE_PG),
+        "image": room.args.images["cloudnative-pg"],
+        "replicas": settings.replicas,
+        "cpu_request_millis": settings.cpu_request_millis,
+        "memory_mib": settings.memory_mib,
+        "api_server_cidrs": room.config.cluster.api_server,
+        "api_server_ports": room.config.cluster.api_server_ports,
+    }
+    if room.config.backup.enabled:
+        args |= {"plugin_memory_mib": PLUGIN_MEMORY_MIB, "plugin_cpu_request_millis": PLUGIN_CPU_MILLIS}
+    return [PostgresOperator("postgres-operator", args, room.below())]
 
 
 def _database(settings: DatabaseConfig, files: Mapping[str, str]) -> PostgresDatabaseArgs:

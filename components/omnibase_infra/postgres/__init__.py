@@ -7,6 +7,9 @@ from omnibase_infra.postgres.args import (
     PostgresMigrationsArgs,
     PostgresOperatorArgs,
 )
+from omnibase_infra.postgres.backup_args import BackupsArgs, ObjectStoreArgs, RecoveryArgs
+from omnibase_infra.postgres.backups import PLUGIN as BACKUP_PLUGIN
+from omnibase_infra.postgres.backups import archive, sidecar_memory, store_environment
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.connection import Connection, connection_document, connection_files, connection_secret
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers, server_hosts
@@ -15,14 +18,19 @@ from omnibase_infra.postgres.operator import PostgresOperator
 from omnibase_infra.postgres.performance_alerts import performance_alerts
 
 __all__ = [
+    "BACKUP_PLUGIN",
     "OPERATOR",
+    "BackupsArgs",
     "Connection",
+    "ObjectStoreArgs",
     "PostgresCluster",
     "PostgresClusterArgs",
     "PostgresDatabaseArgs",
     "PostgresMigrationsArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
+    "RecoveryArgs",
+    "archive",
     "client_alerts",
     "connection_document",
     "connection_files",
@@ -33,4 +41,6 @@ __all__ = [
     "pooler_name",
     "poolers",
     "server_hosts",
+    "sidecar_memory",
+    "store_environment",
 ]
