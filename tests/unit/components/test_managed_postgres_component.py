@@ -76,6 +76,7 @@ def test_its_outputs_are_those_of_the_cluster_and_more() -> None:
     assert found == {
         "rw_host": "db.example.test",
         "ro_host": "replica.example.test",
+        "direct_host": "db.example.test",
         "port": 5432,
         "database": "orders",
         "user": "orders_app",
