@@ -21,7 +21,13 @@ from omnibase_infra.config.capabilities import (
     capability_secrets,
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
-from omnibase_infra.config.databases import PostgresConfig
+from omnibase_infra.config.databases import (
+    MIGRATOR_CPU_MILLIS,
+    MIGRATOR_IMAGE,
+    MIGRATOR_MEMORY_MIB,
+    PostgresConfig,
+    migrated,
+)
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.model import LOCAL_NETWORKS, ClusterConfig, ImagesConfig, StackConfig
@@ -54,8 +60,13 @@ def required_images(config: StackConfig) -> set[str]:
     """Names of all images that a stack's settings need."""
     sections = {name: getattr(config, name) for name in StackConfig.model_fields}
     services = (service.image for service in config.services.values())
-    delivery = [ANALYSIS_IMAGE] if rolling(config.services) else []
-    return {*INFRASTRUCTURE_IMAGES, *services, *delivery, *capability_images(sections)}
+    return {*_platform_images(config.postgres, config.services), *services, *capability_images(sections)}
+
+
+def _platform_images(postgres: PostgresConfig, services: Mapping[str, ServiceConfig]) -> list[str]:
+    """Images that no service and no capability names."""
+    delivery = [ANALYSIS_IMAGE] if rolling(services) else []
+    return [*INFRASTRUCTURE_IMAGES, *([MIGRATOR_IMAGE] if migrated(postgres.databases) else []), *delivery]
 
 
 def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
@@ -127,7 +138,7 @@ def _known_images(
     for path, image in needed.items():
         if image not in images.references:
             yield path, image, "is not among images.references", nearest(image, images.references)
-    for image in (*INFRASTRUCTURE_IMAGES, *([ANALYSIS_IMAGE] if rolling(services) else [])):
+    for image in _platform_images(postgres, services):
         if image not in images.references:
             yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
     server = images.references.get("postgres", "")
@@ -238,6 +249,8 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
             if other not in databases or other == name:
                 hint = nearest(other, set(databases) - {name})
                 yield f"{path}.migrations.after", other, "is no other database of this stack", hint
+            elif databases[other].migrations is None:
+                yield f"{path}.migrations.after", other, "has no migrations to wait for", "take it out"
     order = {name: it.migrations.after for name, it in databases.items() if it.migrations}
     for cycle in cycles(order):
         where = f"postgres.databases.{cycle[0]}.migrations.after"
@@ -247,11 +260,12 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
 def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     """What all parts run in the stack's namespace."""
     postgres, services = sections["postgres"], sections["services"]
-    pooler = postgres.pooler
+    pooler, beside = postgres.pooler, sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
     # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
     return [
-        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
+        Demand(postgres.instances + 1, postgres.memory_mib + beside, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
+        Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),
         *(_service_demand(service) for service in services.values()),
         *demands(services),
         *capability_demands(sections),

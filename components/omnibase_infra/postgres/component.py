@@ -4,26 +4,39 @@ from typing import Any
 
 import pulumi
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.errors import refuse
-from omnibase_infra.naming import labels, service_host
+from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
-from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
-from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec
+from omnibase_infra.objects import KubernetesObject, child, register_outputs
+from omnibase_infra.postgres import (
+    backups,
+    cluster_spec,
+    databases,
+    inspectors,
+    migrating,
+    names,
+    pooler_spec,
+    queries,
+)
 from omnibase_infra.postgres.args import PostgresClusterArgs
-from omnibase_infra.postgres.bootstrap import bootstrap_sql
+from omnibase_infra.postgres.backup_checks import store_port
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
 from omnibase_infra.scrape import ScrapeTarget
+from omnibase_infra.workload import HardenedWorkload
 
 
 class PostgresCluster(pulumi.ComponentResource):
     """A CloudNativePG cluster with a read-write and a read-only pooler and its databases.
 
-    Makes: ConfigMap with the bootstrap SQL of the first database (roles, grants, migrations), for each role that logs
-    in a generated password in a Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption
-    budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
-    the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
+    Makes: ConfigMap with the queries of the metrics exporter, for each role that logs in a generated password in a
+    Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption budgets (2 pods or more), a
+    Job that migrates the databases with migrations and gives their roles rights, with immutable ConfigMaps of the
+    files, and all network flows. TLS everywhere: clients verify the poolers in full with `ca.crt` of `ca_secret`,
+    poolers verify the servers in full, clear text is refused.
+    What depends on this component is made after the Job has succeeded, and not at all if it fails.
 
     Raises:
         ArgsError: names, sizes, connections or a quorum that cannot work; all problems together.
@@ -33,6 +46,8 @@ class PostgresCluster(pulumi.ComponentResource):
     """Read-write endpoint; keeps its name when the primary changes. Known once the pooler is active."""
     ro_host: pulumi.Output[str]
     """Read-only endpoint on the standbys."""
+    direct_host: pulumi.Output[str]
+    """The primary itself, without a pooler: for `inspectors`."""
     port: pulumi.Output[int]
     """Port of both."""
     database: pulumi.Output[str]
@@ -51,18 +66,24 @@ class PostgresCluster(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
-        secrets = {role: self._password(name, args, role) for _, role in databases.logins(args)}
-        sql = child(self, f"{name}-bootstrap", _bootstrap(name, args))
+        roles = [*databases.login_roles(args), *inspectors.inspectors(args)]
+        secrets = {role: self._password(name, args, role) for role in roles}
+        stores = [child(self, f"{name}-{role}", each) for role, each in backups.objects(name, args).items()]
+        metrics = child(self, f"{name}-queries", queries.config_map(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, *secrets.values(), sql],
+            depends_on=[*flows, *secrets.values(), *stores, metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
         )
+        if "backups" in args:
+            child(self, f"{name}-schedule", backups.schedule(name, args), depends_on=[cluster])
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
+        if databases.migrators(args):
+            self._migrate(name, args, cluster, made)
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
         self._outputs(name, args, secrets, poolers)
@@ -79,6 +100,11 @@ class PostgresCluster(pulumi.ComponentResource):
             "pool": (poolers, servers, [names.PORT]),
             "api": (names.everything(name, space), api, [int(port) for port in args["api_server_ports"]]),
         }
+        for role, store in backups.stores(args).items():
+            # archiving is the instances' work, restoring that of the jobs
+            arrows[role] = (names.servers_and_jobs(name, space), store["party"], [store_port(store)])
+        for role, party in args.get("inspectors", {}).items():
+            arrows[f"inspector-{role.replace('_', '-')}"] = (party, servers, [names.PORT])
         for client in args["clients"]:
             arrows[f"client-{names.slug(client)}"] = (client, poolers, [names.PORT])
         opts = pulumi.ResourceOptions(parent=self)
@@ -115,6 +141,20 @@ class PostgresCluster(pulumi.ComponentResource):
             retain_on_delete=guard,
         )
 
+    def _migrate(
+        self, name: str, args: PostgresClusterArgs, cluster: KubernetesObject, made: list[KubernetesObject]
+    ) -> None:
+        """The Job. A set's digest is part of its ConfigMap's resource name too: files that come back after an update
+        that failed are the resource that is still there."""
+        job = migrations_job(name)
+        sets = [
+            child(self, f"{job}-{each}-{migrating.digest(args, each)}", migrating.files(name, each, args))
+            for each in databases.migrators(args)
+        ]
+        incarnation = cluster.metadata.apply(lambda known: str((known or {}).get("uid", "")))
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[cluster, *made, *sets])
+        HardenedWorkload(job, migrating.job(name, args, incarnation), opts)
+
     def _pooler(
         self, name: str, role: str, args: PostgresClusterArgs, after: list[KubernetesObject]
     ) -> KubernetesObject:
@@ -136,25 +176,9 @@ class PostgresCluster(pulumi.ComponentResource):
         called = {role: databases.secret(name, args, role) for role in secrets}
         self.password_secret = secrets[databases.first(args)["app_role"]].urn.apply(lambda _: names.app_secret(name))
         self.role_secrets = pulumi.Output.all(*(each.urn for each in secrets.values())).apply(lambda _: called)
+        self.direct_host = poolers["rw"].urn.apply(lambda _: service_host(f"{name}-rw", args["namespace"]))
         self.ca_secret = poolers["rw"].urn.apply(lambda _: names.ca_secret(name))
         self.port = pulumi.Output.from_input(names.PORT)
         self.database = pulumi.Output.from_input(args["first_database"])
         self.user = pulumi.Output.from_input(databases.first(args)["app_role"])
         register_outputs(self)
-
-
-def _bootstrap(name: str, args: PostgresClusterArgs) -> Manifest:
-    first = databases.first(args)
-    text = bootstrap_sql(
-        args["first_database"], first["owner"], first["app_role"], args["migrations"], first.get("extensions", [])
-    )
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": f"{name}-bootstrap",
-            "namespace": args["namespace"],
-            "labels": labels(name, "database", args["environment"]),
-        },
-        "data": {cluster_spec.BOOTSTRAP_KEY: text},
-    }

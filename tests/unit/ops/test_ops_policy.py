@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -23,6 +24,7 @@ from ops.policy.shown import shown_value
 PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
 PLACE = "spec.containers[0].securityContext.privileged"
 CANARY = "canary-7c1f9d5e"
+WAIVER_NOTE = "omnibase.io/waiver.no-host-pid"
 WAIVER = {"object": "Pod/orders/orders", "reason": "the probe needs it", "owner": "data", "until": "2999-01-31"}
 SARIF = {
     "type": "object",
@@ -185,7 +187,8 @@ def resource(inputs: dict[str, Any], type_: str = "kubernetes:core/v1:Pod", name
 @pytest.mark.parametrize("form", ["export", "preview", "graph"])
 def test_resources_of_a_stack_a_preview_and_a_graph_are_judged_by_their_types(form: str, tmp_path: Path) -> None:
     bare = {key: value for key, value in PRIVILEGED.items() if key != "kind"}
-    resources = [resource({}, "pulumi:pulumi:Stack", "p-prod"), resource(bare)]
+    pet = resource({}, "random:index/randomPet:RandomPet", "pet")
+    resources = [resource({}, "pulumi:pulumi:Stack", "p-prod"), pet, resource(bare)]
     documents = {
         "export": stack(*resources),
         "preview": {"steps": [{"op": "create", "newState": each} for each in resources] + [{"op": "delete"}]},
@@ -195,7 +198,7 @@ def test_resources_of_a_stack_a_preview_and_a_graph_are_judged_by_their_types(fo
     file.write_text(json.dumps(documents[form]), encoding="utf-8")
     report = found(file)
     assert [(each["rule"], each["resource"]) for each in report["findings"]] == [("no-privileged", "Pod/orders/orders")]
-    assert (report["resources"], report["others"]) == (["Pod/orders/orders"], 1)
+    assert (report["resources"], report["others"]) == (["Pod/orders/orders", "PulumiStack/p-prod"], 1)
 
 
 def test_what_an_export_keeps_encrypted_cannot_be_told_and_does_not_stop(tmp_path: Path) -> None:
@@ -226,6 +229,54 @@ def test_what_cannot_be_read_is_refused_with_the_reason(text: str, message: str,
     assert message in complaint(file)
 
 
+_STRANGE_YAML = """
+kind: Pod
+metadata: &m {name: 2026-01-01, namespace: !!binary aGVsbG8=, labels: !!set {a, b}, annotations: *m, 1: 2, true: 3}
+spec: &s {containers: [*s, 2026-01-01], volumes: *s, hostPID: !!binary aGVsbG8=, initContainers: !!set {a}}
+"""
+_BOMB = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "markdown"])
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (_STRANGE_YAML, "readable-pod"),
+        ("kind: !!binary aGVsbG8=\nmetadata: {name: a, namespace: b}\n", "readable-pod"),
+        (f"kind: Pod\n{_BOMB}spec: {{containers: *a59, volumes: *a59}}\n", "readable-pod"),
+        (f"kind: Pod\nspec: {{hostPID: true, a: {'{a: ' * 300}{'}' * 300}}}\n", "no-host-pid"),
+        (f"kind: Service\nspec: {{type: NodePort, ports: [{{port: {'9' * 400}}}]}}\n", "no-nodeport"),
+        ('{"kind": "Pod", "spec": {"hostPID": true, "containers": [{"name": NaN, "ports": [1e400]}]}}', "no-host-pid"),
+        ('{"kind": "Pod", "metadata": {"name": "\\ud800"}, "spec": {"hostPID": true}}', "no-host-pid"),
+        (json.dumps(stack({"type": "kubernetes:core/v1:Pod", "inputs": [1]}, {"type": 5})), "readable-pod"),
+    ],
+)
+def test_whatever_can_be_read_is_judged_and_reported_in_every_form(
+    text: str, rule: str, form: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "strange.yaml"
+    file.write_text(text, encoding="utf-8")
+    before = time.process_time()
+    ended = run("check", file, "--format", form)
+    assert ended.exit_code == 1, ended.exception
+    assert rule in ended.stdout
+    assert "itself failed" not in ended.stdout
+    assert time.process_time() - before < 5
+
+
+def test_names_of_others_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    evil = "a\x1b[2J\x07\u202e"
+    pod = example({"spec.hostPID": True, f"metadata.annotations.{WAIVER_NOTE}": f"2026-12-31; {evil}; {evil}"})
+    pod["metadata"]["name"] = evil
+    pod["spec"]["containers"][0]["resources"]["limits"] = {evil: "1"}
+    file = tmp_path / "evil.json"
+    file.write_text(json.dumps(pod), encoding="utf-8")
+    for form in ("text", "json", "sarif", "markdown"):
+        said = run("check", file, "--format", form, "--tier", "dev").stdout
+        assert "Pod/orders/a?[2J??" in said
+        assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
 def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     said = complaint(tmp_path / "a.yaml", tmp_path / "none.yaml")
@@ -241,6 +292,8 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
         ("no-privilegd: advisory\n", "did you mean 'no-privileged'"),
         ("no-privileged: weak\n", "allowed are mandatory"),
         ("no-privileged: {waivers: [{object: Pod/x}]}\n", "exactly the fields"),
+        ("no-privileged: {waivers: Pod/x}\n", "no-privileged: waivers must be a list of mappings"),
+        ("no-privileged: {enforcmentLevel: advisory}\n", "'enforcmentLevel' is unknown"),
         ("[1]", "holds no settings"),
         ("a: [", "is neither YAML nor JSON"),
     ],
@@ -364,7 +417,7 @@ def test_markdown_is_a_table_in_which_names_of_others_stay_text(tmp_path: Path) 
     file.write_text(json.dumps(evil), encoding="utf-8")
     report = run("check", file, "--format", "markdown").stdout
     assert "**1 mandatory finding: this does not go up.**" in report
-    assert "| mandatory | `no-privileged` | `Pod/b/x'\\|<img src=a> # b` |" in report
+    assert "| mandatory | `no-privileged` | `Pod/b/x'\\|<img src=a>?# b` |" in report
 
 
 def test_a_report_goes_into_a_file_in_every_form(manifests: Path, tmp_path: Path) -> None:
@@ -430,3 +483,40 @@ def test_an_unknown_rule_is_not_explained_but_the_nearest_is_named() -> None:
     error = run("explain", "no-privilegd").exception
     assert isinstance(error, InputError)
     assert "did you mean 'no-privileged'" in str(error)
+
+
+def test_dockerfiles_of_a_directory_are_judged_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "Dockerfile").write_text("FROM golang:1\nRUN sudo make\n", encoding="utf-8")
+    (tmp_path / "orders" / "dockerfile.py").write_text("no Dockerfile", encoding="utf-8")
+    ended = run("check", tmp_path, "--json")
+    found = json.loads(ended.stdout)
+    assert ended.exit_code == 1
+    said = {each["rule"]: each["message"] for each in found["findings"]}
+    assert {"df-nonroot-user", "df-base-digest-allowlisted", "df-no-sudo-ssh-chpasswd"} <= set(said)
+    assert said["df-no-sudo-ssh-chpasswd"].startswith("line 2:")
+    assert {each["file"] for each in found["findings"]} == {str(tmp_path / "orders" / "Dockerfile")}
+
+
+def test_outputs_protection_and_providers_of_an_exported_stack_are_judged(tmp_path: Path) -> None:
+    urn = "urn:pulumi:prod::orders::{}::a"
+    provider = "urn:pulumi:prod::orders::pulumi:providers:kubernetes::default_4_34_2::0f"
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "a", "namespace": "b"}}
+    stack = {"type": "pulumi:pulumi:Stack", "urn": urn.format("Stack"), "outputs": {"apiToken": "hunter2"}}
+    token = "kubernetes:core/v1:PersistentVolumeClaim"
+    volume = {"type": token, "urn": urn.format(token), "inputs": claim, "provider": provider}
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps({"deployment": {"resources": [stack, volume]}}), encoding="utf-8")
+    ended = CliRunner().invoke(app, ["policy", "check", str(file), "--json"])
+    rules = {each["rule"] for each in json.loads(ended.stdout)["findings"]}
+    assert {"stack-output-no-plaintext-secret", "protect-stateful", "explicit-provider"} <= rules
+    assert "hunter2" not in ended.stdout
+
+
+def test_an_annotation_that_waives_nothing_is_listed_and_said(tmp_path: Path) -> None:
+    note = {"metadata.annotations.omnibase.io/waiver.no-host-pid": "2027-01-31; data; a test"}
+    file = tmp_path / "pod.yaml"
+    file.write_text(json.dumps(example(note)), encoding="utf-8")
+    found = json.loads(run("check", file, "--json").stdout)
+    assert "exception-has-owner-reason-expiry" in {each["rule"] for each in found["findings"]}
+    assert [(each["rule"], each["standing"]) for each in found["waivers"]] == [("no-host-pid", "not needed")]
