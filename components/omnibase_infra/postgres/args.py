@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from omnibase_infra.network import Party
+from omnibase_infra.postgres.backup_args import BackupsArgs, RecoveryArgs
 
 
 class PostgresMigrationsArgs(TypedDict):
@@ -98,6 +99,13 @@ class PostgresClusterArgs(TypedDict):
     """Most transactions that may be prepared at once, for two-phase commit over two databases. Default 0: none may."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
+    backups: NotRequired[BackupsArgs]
+    """Base backups and the archive of the log; default none. The plugin must be there."""
+    recovery: NotRequired[RecoveryArgs]
+    """Make it from an archive; default empty."""
+    inspectors: NotRequired[dict[str, Party]]
+    """Role that reads every row of every database and changes none -> pods that log in as it, directly at the servers;
+    for checks of restores. Default none."""
     protect: NotRequired[bool]
     """Refuse to delete; keep the cluster and its volumes if deletion is forced. Default False."""
 
@@ -115,6 +123,10 @@ class PostgresOperatorArgs(TypedDict):
     """CPU request, thousandths of a core."""
     memory_mib: int
     """Memory request and limit, MiB."""
+    plugin_memory_mib: NotRequired[int]
+    """Memory of a plugin's pod, for which the quota of its namespace has room; default none."""
+    plugin_cpu_request_millis: NotRequired[int]
+    """CPU request of that pod, thousandths of a core."""
     api_server_cidrs: list[str]
     """Networks under which pods see the API server, before and after translation."""
     api_server_ports: list[int]

@@ -12,6 +12,7 @@ from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import databases, migrating, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
+from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
@@ -24,7 +25,8 @@ _RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public",
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
     """Every reason why these arguments cannot be used."""
-    return [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
+    own = [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
+    return [*own, *backup_problems(name, args)]
 
 
 def _names(name: str, args: PostgresClusterArgs) -> list[str]:
