@@ -10,7 +10,7 @@ from omnibase_infra.config import StackConfig, load
 from tests.unit.components.test_config_rules import complaint, settings
 
 _EVENTS = {"owner": "events_owner", "app_role": "events_app"}
-_CONSUMER = {"databases": {"reference": {}}}
+_CONSUMER: dict[str, Any] = {"databases": {"reference": {}}}
 
 
 def postgres(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # values of a stack file
