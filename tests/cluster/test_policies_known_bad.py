@@ -39,7 +39,8 @@ _PROGRAM = """
         else:
             provider = providers.get(each["type"].partition(":")[0])
             options = pulumi.ResourceOptions(provider=provider, protect=each["protect"])
-            pulumi.CustomResource(each["type"], each["name"], each["inputs"], options)
+            secret = {name: pulumi.Output.secret(each["inputs"][name]) for name in each.get("secret", ())}
+            pulumi.CustomResource(each["type"], each["name"], {**each["inputs"], **secret}, options)
 """
 
 
@@ -108,3 +109,30 @@ def test_the_preview_of_a_known_bad_program_is_stopped_by_its_rules_and_no_other
 @pytest.mark.parametrize("program", MENDED, ids=lambda program: f"no longer {program.name}")
 def test_the_preview_of_the_mended_program_goes_through(program: Program, previews: Previews) -> None:
     assert previews.run(program.mended()) == (0, []), previews.text
+
+
+_SERVER: dict[str, Any] = {
+    "type": "pulumi:providers:postgresql",
+    "name": "server",
+    "inputs": {"host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
+}
+
+
+def _role(**more: object) -> dict[str, Any]:
+    return {
+        "type": "postgresql:index/role:Role",
+        "name": "orders",
+        "inputs": {
+            "name": "orders_app", "login": True, "connectionLimit": 5, "statementTimeout": 1000,
+            "idleInTransactionSessionTimeout": 1000, "password": "hunter2-and-more",
+        },
+        "protect": True,
+        **more,
+    }  # fmt: skip
+
+
+@pytest.mark.req("C1.11", "V11")
+def test_a_password_goes_through_if_the_program_marks_it_and_is_stopped_if_not(previews: Previews) -> None:
+    assert previews.run([_SERVER, _role()]) == (1, ["sensitive-input-is-pulumi-secret"]), previews.text
+    assert previews.run([_SERVER, _role(secret=["password"])]) == (0, []), previews.text
+    assert "hunter2" not in previews.text

@@ -26,10 +26,11 @@ _OURS = {
 }
 """Kind of an example -> the object of the stack that is broken in its place; a pod is that of a workload."""
 _TWICE: dict[str, dict[str, None]] = {
+    "cnpg-backed-up": {"spec.plugins": None},
     "run-as-non-root": {"spec.containers.0.securityContext.runAsNonRoot": None},
     "seccomp-runtime-default": {"spec.containers.0.securityContext.seccompProfile": None},
 }
-"""What our workloads say of the pod and of its containers: the example takes away one, this the other."""
+"""What ours say in two ways, as of the pod and of its containers: the example takes away one, this the other."""
 _PULLED = {"image-moving-tag-pulled", "image-pull-policy"}
 _SELECTED = {"selector-matches-template"}
 _ALSO = {

@@ -28,7 +28,6 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "DockerRegistryImage": ("authConfig.password", "build.authConfigs.*.password", "build.authConfigs.*.identityToken"),
     "DockerRemoteImage": ("build.authConfigs.*.password", "build.authConfigs.*.identityToken"),
     "GcpSqlInstance": ("rootPassword",),
-    "KubernetesProvider": ("kubeconfig",),
     "PostgresqlProvider": ("password",),
     "PostgresqlRole": ("password", "passwordWo"),
 }
@@ -84,6 +83,8 @@ def _sensitive(found: Object) -> Iterator[View]:
     if found.kind == "DockerContainer":
         yield from (each for each in found.view["envs"].items() if names_credential(each.text().partition("=")[0]))
         yield from (each["content"] for each in found.view["uploads"].items() if _holds_credential(each))
+    if found.kind == "KubernetesProvider" and any(sign in found.view["kubeconfig"].text() for sign in "\n{"):
+        yield found.view["kubeconfig"]  # else it is the path of one
     if found.kind == "PostgresqlSubscription" and "password=" in found.view["conninfo"].text():
         yield found.view["conninfo"]
 

@@ -21,7 +21,9 @@ Values = dict[str, Any]
 GUARDED = ("staging", "prod")
 TIERS = ("dev", "dev", "dev", "test", "test", *GUARDED)
 _IMAGES: Values = json.loads(engine_config("prod")["omnibase-infra:images"])["references"]
-_IMAGES["alert-receiver"] = f"registry.example.test/omnibase/alert-receiver:0.1.0@sha256:{'a' * 64}"
+_IMAGES |= {
+    name: f"registry.example.test/omnibase/{name}:0.1.0@sha256:{'a' * 64}" for name in ("alert-receiver", "versitygw")
+}
 _QUOTA = {"cpu_request_millis": 1_000_000, "memory_mib": 4_194_304, "pods": 5000, "storage_gib": 100_000}
 _PORTS = {"http": 8080, "admin": 9090, "grpc": 50_051}
 _ENDINGS = ("-canary", "-analysis")  # a service that comes in by a canary has neighbours of such names

@@ -57,13 +57,19 @@ SENSITIVE: list[tuple[str, dict[str, Any], str]] = [
     ("docker-build:index:Image", {"secrets": {"npm": "x1"}}, "secrets.npm"),
     ("docker-build:index:Image", {"registries": [{"password": "x1"}]}, "registries[0].password"),
     ("pulumi:providers:docker", {"keyMaterial": "x1"}, "keyMaterial"),
-    ("pulumi:providers:kubernetes", {"kubeconfig": "apiVersion: v1"}, "kubeconfig"),
+    ("pulumi:providers:kubernetes", {"kubeconfig": "apiVersion: v1\nkind: Config\n"}, "kubeconfig"),
     ("postgresql:index/role:Role", {"password": "x1"}, "password"),
     ("postgresql:index/server:Server", {"options": {"secret_key": "x1"}}, "options.secret_key"),
     ("postgresql:index/userMapping:UserMapping", {"options": {"password": "x1"}}, "options.password"),
     ("postgresql:index/subscription:Subscription", {"conninfo": "host=db password=x1"}, "conninfo"),
     ("aws:rds/instance:Instance", {"password": "x1"}, "password"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["~/.kube/config", "/etc/kubeconfig", "", LATER])
+def test_the_path_of_a_kubeconfig_is_no_secret(path: str) -> None:
+    said = found("sensitive-input-is-pulumi-secret", resource("pulumi:providers:kubernetes", kubeconfig=path))
+    assert [each for each in said if each.state == "violated"] == []
 
 
 def _marked(value: object) -> object:

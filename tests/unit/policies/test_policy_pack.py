@@ -147,9 +147,8 @@ def test_a_level_file_names_rules_that_exist_and_weakens_none_but_in_dev(tier: T
     config = json.loads((LEVELS / f"{tier}.json").read_text(encoding="utf-8"))
     assert config.pop("all", None) == ("advisory" if tier is Tier.DEV else None)
     configured({name: {"waivers": given.get("waivers", [])} for name, given in config.items()})
-    assert {name: given["enforcementLevel"] for name, given in config.items()} == {
-        name: str(every_rule()[name].level_in(tier)) for name in config
-    }
+    for name, given in config.items():
+        assert given["enforcementLevel"] in (str(every_rule()[name].level_in(tier)), "mandatory"), name
 
 
 def test_there_is_a_level_file_for_each_stack_and_no_other() -> None:
