@@ -93,6 +93,11 @@ class PostgresConfig(Section):
     """Volume of each instance's write-ahead log, in GiB."""
     storage_class: ObjectName | None = None
     """StorageClass of the volumes; default the cluster's own default."""
+    volumes_expand: bool | None = None
+    """Whether the StorageClass makes volumes larger while they are in use. Default: false for target `local`, whose
+    volumes are directories, true for `existing`. Where it is false, a preview refuses larger sizes."""
+    hibernate: bool = False
+    """Stop all instances and poolers and keep their volumes, until it is false again. In dev and test only."""
     cpu_request_millis: CpuMillis
     """CPU request of each instance, in thousandths of a core; there is no CPU limit."""
     memory_mib: Annotated[int, Field(ge=256, le=524_288)]

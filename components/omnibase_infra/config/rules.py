@@ -198,6 +198,8 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
     if guarded and postgres.synchronous_standbys < 1:
         hint = "acknowledged rows could be lost at failover"
         yield "postgres.synchronous_standbys", "0", f"must be at least 1 in {environment}", hint
+    if guarded and postgres.hibernate:
+        yield "postgres.hibernate", "true", f"stops every service of {environment}", "allowed in dev and test"
     pooler = postgres.pooler
     if guarded and pooler.instances < 2:  # noqa: PLR2004
         hint = "one pooler is a single point of failure"

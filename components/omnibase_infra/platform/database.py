@@ -128,6 +128,8 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "priority_class": room.environment.data_priority_class,
         "password_generation": settings.password_generation,
         "fast_failover": cluster.target == "local",
+        "volumes_expand": cluster.target != "local" if settings.volumes_expand is None else settings.volumes_expand,
+        "hibernate": settings.hibernate,
         "protect": room.config.protect,
     }
     if settings.storage_class:

@@ -77,6 +77,11 @@ class PostgresClusterArgs(TypedDict):
     """Default 1; raise by one for new passwords of all roles that log in."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
+    volumes_expand: NotRequired[bool]
+    """Whether the StorageClass makes a volume larger while it is in use. Default True; False refuses larger sizes in
+    preview, which the operator would try for ever."""
+    hibernate: NotRequired[bool]
+    """Stop all instances and poolers and keep the volumes; dev and test only. Default False."""
     protect: NotRequired[bool]
     """Refuse to delete; keep the cluster and its volumes if deletion is forced. Default False."""
 

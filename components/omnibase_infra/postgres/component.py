@@ -8,7 +8,7 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
-from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec
+from omnibase_infra.postgres import changes, cluster_spec, databases, names, pooler_spec
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
@@ -26,7 +26,9 @@ class PostgresCluster(pulumi.ComponentResource):
     the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
 
     Raises:
-        ArgsError: names, sizes, connections or a quorum that cannot work; all problems together.
+        ArgsError: names, sizes, connections or a quorum that cannot work; all problems together. In preview and in
+            update also for a change that the deployed cluster cannot follow: smaller volumes, larger ones where they
+            cannot grow, an image together with parameters, an older major version, another first database.
     """
 
     rw_host: pulumi.Output[str]
@@ -61,6 +63,7 @@ class PostgresCluster(pulumi.ComponentResource):
             depends_on=[*flows, *secrets.values(), sql],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
+            hooks=changes.watch(name, volumes_expand=bool(args.get("volumes_expand", True))),
         )
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
