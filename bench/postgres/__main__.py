@@ -107,7 +107,7 @@ def prepare(paths: Paths, progress: Progress) -> dict[str, Cluster]:
     for namespace, objects in ((manifests.TUNED, manifests.tuned), (manifests.PLAIN, manifests.plain)):
         made[namespace] = Cluster(paths=paths, namespace=namespace)
         with progress.step(f"cluster {namespace}", 120):
-            made[namespace].make(objects(images["postgres"]))
+            made[namespace].make(objects(images))
     return made
 
 

@@ -58,7 +58,8 @@ class Cluster:
         apply(self.paths, objects)
         self.wait_whole(_MAKE_SECONDS)
         self.kubectl("wait", "--for=condition=Ready", f"pod/{manifests.CLIENT}", "--timeout=120s")
-        self.kubectl("rollout", "status", f"deployment/{self.name}-pooler-rw", "--timeout=120s")
+        for deployment in (each["metadata"]["name"] for each in objects if each["kind"] in ("Pooler", "Deployment")):
+            self.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=120s")
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         """Kubectl in its namespace.

@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from omnibase_infra.postgres import OPERATOR, PostgresClusterArgs, cluster_spec, names, pooler_spec
+from omnibase_infra.postgres import OPERATOR, PostgresClusterArgs, cluster_spec, names, pooler_spec, watchdog
 from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.vendor.manifest import read_objects
 from omnibase_infra.versions import CLOUDNATIVE_PG
+from omnibase_infra.waiver import Waiver
+from omnibase_infra.workload import pod_template
 
 from local.paths import Paths
 
@@ -25,6 +27,12 @@ CLIENT = "client"
 """The pod that pgbench runs in."""
 PLAIN_CONNECTIONS = 450
 _PASSWORD_OF_THE_BENCH = "only-for-measuring"  # noqa: S105  # a database that lives for an hour on this machine
+_WAIVER: Waiver = {
+    "setting": "service-account-token",
+    "reason": "a cluster that lives for an hour on this machine",
+    "owner": "bench",
+    "until": "2027-05-31",
+}
 _DIRECT = f"hostssl {DATABASE} {ROLE} all scram-sha-256"
 
 
@@ -45,9 +53,9 @@ def operator(paths: Paths, images: dict[str, str]) -> list[Manifest]:
     )
 
 
-def tuned(image: str) -> list[Manifest]:
+def tuned(images: dict[str, str]) -> list[Manifest]:
     """Ours: what PostgresCluster declares for prod."""
-    args = arguments(image)
+    args = arguments(images)
     cluster = cluster_spec.cluster(CLUSTER, args)
     cluster["spec"]["affinity"]["podAntiAffinityType"] = "preferred"
     cluster["spec"]["postgresql"]["pg_hba"].insert(0, _DIRECT)
@@ -62,16 +70,33 @@ def tuned(image: str) -> list[Manifest]:
         },
         cluster,
         *(pooler_spec.pooler(CLUSTER, role, args) for role in ("rw", "ro")),
-        client(TUNED, image),
+        *_watchdog(args),
+        client(TUNED, images["postgres"]),
     ]
 
 
-def arguments(image: str) -> PostgresClusterArgs:
+def _watchdog(args: PostgresClusterArgs) -> list[Manifest]:
+    name = names.watchdog(CLUSTER)
+    called = {"metadata": {"name": name, "namespace": TUNED}}
+    template = pod_template(name, watchdog.workload_args(CLUSTER, args, args["watchdog"]), {"app": name})
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", **called},
+        *(watchdog.rights(CLUSTER, args, kind) for kind in ("Role", "RoleBinding")),
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            **called,
+            "spec": {"selector": {"matchLabels": {"app": name}}, "template": template},
+        },
+    ]
+
+
+def arguments(images: dict[str, str]) -> PostgresClusterArgs:
     """The component's arguments: prod's, in the size of one machine."""
     return {
         "namespace": TUNED,
         "environment": "prod",
-        "image": image,
+        "image": images["postgres"],
         "instances": 3,
         "synchronous_standbys": 1,
         "storage_gib": 4,
@@ -90,11 +115,13 @@ def arguments(image: str) -> PostgresClusterArgs:
         "api_server_cidrs": ["0.0.0.0/0"],
         "api_server_ports": [6443],
         "fast_failover": True,
+        "watchdog": {"image": images["database-watchdog"], "waiver": _WAIVER},
     }
 
 
-def plain(image: str) -> list[Manifest]:
+def plain(images: dict[str, str]) -> list[Manifest]:
     """The operator's defaults, with room for 400 direct connections."""
+    image = images["postgres"]
     cluster = {
         "apiVersion": "postgresql.cnpg.io/v1",
         "kind": "Cluster",

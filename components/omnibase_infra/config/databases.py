@@ -6,9 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from omnibase_infra.config.monitoring import TokenWaiverConfig
 from omnibase_infra.config.section import Section
 from omnibase_infra.config.units import CpuMillis, Identifier, MemoryMib, ObjectName, ProjectPath
+from omnibase_infra.waiver import Waiver
 
+WATCHDOG_MEMORY_MIB = 32
+WATCHDOG_CPU_MILLIS = 10
 Extension = Literal["btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp"]
 """What the image of the server holds, as contrib of PostgreSQL."""
 
@@ -78,6 +82,25 @@ class OperatorConfig(Section):
     """Memory request and limit of a pod, in MiB."""
 
 
+class DatabaseWatchdogConfig(Section):
+    """A pod that ends a primary that stands still without having crashed, which the operator waits for."""
+
+    enabled: bool
+    """Needs two instances or more."""
+    waiver: TokenWaiverConfig = TokenWaiverConfig()
+    """The dated permission for its API token."""
+
+    @property
+    def permission(self) -> Waiver:
+        """The waiver as components and the stack's outputs have it."""
+        return {
+            "setting": "service-account-token",
+            "reason": "the watchdog reads one database cluster and deletes the pod of a primary that stands still",
+            "owner": self.waiver.owner,
+            "until": self.waiver.until,
+        }
+
+
 class PostgresConfig(Section):
     """The PostgreSQL cluster."""
 
@@ -112,6 +135,8 @@ class PostgresConfig(Section):
     """Name -> database. One that only services name which are not deployed is left out."""
     first_database: Identifier | None = None
     """The database that the cluster is made with; it can never change. Default: the only one."""
+    watchdog: DatabaseWatchdogConfig
+    """Who ends a primary that hangs."""
     operator: OperatorConfig
     """The operator that runs the cluster."""
 

@@ -21,7 +21,7 @@ from omnibase_infra.config.capabilities import (
     capability_secrets,
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
-from omnibase_infra.config.databases import PostgresConfig
+from omnibase_infra.config.databases import WATCHDOG_CPU_MILLIS, WATCHDOG_MEMORY_MIB, PostgresConfig
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.model import LOCAL_NETWORKS, ClusterConfig, ImagesConfig, StackConfig
@@ -31,6 +31,7 @@ from omnibase_infra.config.service_rules import between_services, bundle_env, cl
 from omnibase_infra.config.services import ServiceConfig
 
 INFRASTRUCTURE_IMAGES = ("cloudnative-pg", "postgres")
+WATCHDOG_IMAGE = "database-watchdog"
 RESERVED_CONNECTIONS = 15
 """Kept free of poolers: 3 for superusers, replication and the operator's own (CloudNativePG uses up to 10)."""
 QUORUM_INSTANCES = 3  # with 3, losing one standby does not stop writes
@@ -55,7 +56,11 @@ def required_images(config: StackConfig) -> set[str]:
     sections = {name: getattr(config, name) for name in StackConfig.model_fields}
     services = (service.image for service in config.services.values())
     delivery = [ANALYSIS_IMAGE] if rolling(config.services) else []
-    return {*INFRASTRUCTURE_IMAGES, *services, *delivery, *capability_images(sections)}
+    return {*_infrastructure(config.postgres), *services, *delivery, *capability_images(sections)}
+
+
+def _infrastructure(postgres: PostgresConfig) -> tuple[str, ...]:
+    return (*INFRASTRUCTURE_IMAGES, *([WATCHDOG_IMAGE] if postgres.watchdog.enabled else []))
 
 
 def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
@@ -127,7 +132,7 @@ def _known_images(
     for path, image in needed.items():
         if image not in images.references:
             yield path, image, "is not among images.references", nearest(image, images.references)
-    for image in (*INFRASTRUCTURE_IMAGES, *([ANALYSIS_IMAGE] if rolling(services) else [])):
+    for image in (*_infrastructure(postgres), *([ANALYSIS_IMAGE] if rolling(services) else [])):
         if image not in images.references:
             yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
     server = images.references.get("postgres", "")
@@ -198,6 +203,9 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
     if guarded and postgres.synchronous_standbys < 1:
         hint = "acknowledged rows could be lost at failover"
         yield "postgres.synchronous_standbys", "0", f"must be at least 1 in {environment}", hint
+    if postgres.watchdog.enabled and postgres.instances < 2:  # noqa: PLR2004
+        hint = "nobody could take over from a primary that it ends; raise postgres.instances"
+        yield "postgres.watchdog.enabled", "true", f"needs two instances, there is {postgres.instances}", hint
     if guarded and postgres.hibernate:
         yield "postgres.hibernate", "true", f"stops every service of {environment}", "allowed in dev and test"
     pooler = postgres.pooler
@@ -254,6 +262,7 @@ def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     return [
         Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
+        *([Demand(2, WATCHDOG_MEMORY_MIB, WATCHDOG_CPU_MILLIS, 0)] if postgres.watchdog.enabled else []),
         *(_service_demand(service) for service in services.values()),
         *demands(services),
         *capability_demands(sections),

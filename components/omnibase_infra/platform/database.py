@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, ServiceConfig
+from omnibase_infra.config.rules import WATCHDOG_IMAGE
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.room import Room
 from omnibase_infra.postgres import (
@@ -132,6 +133,10 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "hibernate": settings.hibernate,
         "protect": room.config.protect,
     }
+    if settings.watchdog.enabled:
+        image = room.args.images[WATCHDOG_IMAGE]
+        found["watchdog"] = {"image": image, "waiver": settings.watchdog.permission}
+        room.waivers.append(settings.watchdog.permission)
     if settings.storage_class:
         found["storage_class"] = settings.storage_class
     return found

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from omnibase_infra.network import Party
+from omnibase_infra.waiver import Waiver
 
 
 class PostgresDatabaseArgs(TypedDict):
@@ -18,6 +19,15 @@ class PostgresDatabaseArgs(TypedDict):
     """Role that reads rows only; default none."""
     extensions: NotRequired[list[str]]
     """Extensions of PostgreSQL's contrib, for example pg_trgm."""
+
+
+class PostgresWatchdogArgs(TypedDict):
+    """A pod that deletes the pod of a primary that stands still, so that a standby takes over."""
+
+    image: pulumi.Input[str]
+    """Of the watchdog, reference with digest."""
+    waiver: Waiver
+    """Permission for `service-account-token`: without a token it could not delete a pod."""
 
 
 class PostgresClusterArgs(TypedDict):
@@ -82,6 +92,8 @@ class PostgresClusterArgs(TypedDict):
     preview, which the operator would try for ever."""
     hibernate: NotRequired[bool]
     """Stop all instances and poolers and keep the volumes; dev and test only. Default False."""
+    watchdog: NotRequired[PostgresWatchdogArgs]
+    """Default none: a primary that hangs, and does not crash, is then waited for. Needs two instances or more."""
     protect: NotRequired[bool]
     """Refuse to delete; keep the cluster and its volumes if deletion is forced. Default False."""
 

@@ -5,7 +5,7 @@ cannot carry out. A hook of the engine compares in preview and in update, also w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -21,19 +21,25 @@ Spec = Mapping[str, Any]
 
 
 def watch(name: str, *, volumes_expand: bool) -> pulumi.ResourceHookBinding:
-    """A hook that refuses such a change of a cluster's object, all reasons together.
+    """A hook that refuses such a change of a cluster's object, in preview and update, all reasons together.
 
     Args:
         name: of the component.
         volumes_expand: whether the StorageClass can make a volume larger.
     """
+    compare = comparison(name, volumes_expand=volumes_expand)
+    hook = pulumi.ResourceHook(f"{name}-changes", compare, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_update=[hook])
+
+
+def comparison(name: str, *, volumes_expand: bool) -> Callable[[pulumi.ResourceHookArgs], None]:
+    """What the hook does; arguments as for `watch`."""
 
     def compare(args: pulumi.ResourceHookArgs) -> None:
         old, new = ((inputs or {}).get("spec", {}) for inputs in (args.old_inputs, args.new_inputs))
         refuse("PostgresCluster", name, change_problems(old, new, volumes_expand=volumes_expand))
 
-    hook = pulumi.ResourceHook(f"{name}-changes", compare, pulumi.ResourceHookOptions(on_dry_run=True))
-    return pulumi.ResourceHookBinding(before_update=[hook])
+    return compare
 
 
 def change_problems(old: Spec, new: Spec, *, volumes_expand: bool) -> list[str]:

@@ -30,6 +30,7 @@ def problems(name: str, args: PostgresClusterArgs) -> list[str]:
         *_connections(args),
         *_parties(args),
         *_hibernation(args),
+        *_watchdog(args),
     ]
 
 
@@ -120,6 +121,12 @@ def _image(args: PostgresClusterArgs) -> list[str]:
             f"image={image!r} is PostgreSQL {tag[1]}, allowed are {known}: older ones lack the built-in locale "
             "C.UTF-8, newer ones the operator does not know"
         ]
+    return []
+
+
+def _watchdog(args: PostgresClusterArgs) -> list[str]:
+    if "watchdog" in args and int(args["instances"]) < 2:  # noqa: PLR2004
+        return [f"watchdog: with instances={args['instances']} nobody could take over from a primary that it ends"]
     return []
 
 

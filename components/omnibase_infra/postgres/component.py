@@ -14,6 +14,7 @@ from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
+from omnibase_infra.postgres.watchdog import make_watchdog
 from omnibase_infra.scrape import ScrapeTarget
 
 
@@ -22,7 +23,7 @@ class PostgresCluster(pulumi.ComponentResource):
 
     Makes: ConfigMap with the bootstrap SQL of the first database (roles, grants, migrations), for each role that logs
     in a generated password in a Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption
-    budgets (2 pods or more), and all network flows. TLS everywhere: clients verify
+    budgets (2 pods or more), a watchdog where one is asked for, and all network flows. TLS everywhere: clients verify
     the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
 
     Raises:
@@ -67,6 +68,7 @@ class PostgresCluster(pulumi.ComponentResource):
         )
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
+        make_watchdog(self, name, args, cluster)
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
         self._outputs(name, args, secrets, poolers)
 

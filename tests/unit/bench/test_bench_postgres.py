@@ -17,8 +17,9 @@ from bench.postgres.faults import FAULTS
 from bench.postgres.run import Extent
 from bench.postgres.writer import Writer, longest_gap
 from tests.stacks.support import schemas
-from tests.stacks.support.samples import POSTGRES
+from tests.stacks.support.samples import IMAGE, POSTGRES
 
+IMAGES = {"postgres": POSTGRES, "database-watchdog": IMAGE}
 SAID = """transaction type: <builtin: select only>
 number of transactions actually processed: 4211
 number of failed transactions: 3 (0.071%)
@@ -108,12 +109,10 @@ def test_no_round_begins_after_the_deadline_and_only_what_was_asked_for() -> Non
 
 
 def test_both_clusters_are_what_the_operator_takes_and_ours_is_what_the_component_accepts() -> None:
-    for each in (*manifests.tuned(POSTGRES), *manifests.plain(POSTGRES)):
+    for each in (*manifests.tuned(IMAGES), *manifests.plain(IMAGES)):
         assert schemas.problems(each) == [], each["kind"]
-    assert problems("database", manifests.arguments(POSTGRES)) == []
-    clusters = [
-        next(o for o in made(POSTGRES) if o["kind"] == "Cluster") for made in (manifests.tuned, manifests.plain)
-    ]
+    assert problems("database", manifests.arguments(IMAGES)) == []
+    clusters = [next(o for o in made(IMAGES) if o["kind"] == "Cluster") for made in (manifests.tuned, manifests.plain)]
     assert [each["spec"]["instances"] for each in clusters] == [3, 3]
     assert clusters[0]["spec"]["postgresql"]["synchronous"]["dataDurability"] == "required"
 
@@ -121,7 +120,7 @@ def test_both_clusters_are_what_the_operator_takes_and_ours_is_what_the_componen
 def test_an_unknown_case_is_refused_before_a_node_is_made(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program.machine, "start_machine", lambda *_a, **_k: pytest.fail("a node was made"))
+    monkeypatch.setattr("local.machine.start_machine", lambda *_a, **_k: pytest.fail("a node was made"))
     monkeypatch.setattr(os, "environ", dict(os.environ))
     code = program.main(["--only", "churm", "--results", str(tmp_path / "none.json")])
     assert code == 2

@@ -35,6 +35,7 @@ def test_the_names_are_the_contract_with_the_node_and_the_components() -> None:
         "certificate-exporter",
         "cloudnative-pg",
         "coredns",
+        "database-watchdog",
         "envoy",
         "envoy-gateway",
         "kube-state-metrics",
