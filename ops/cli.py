@@ -11,6 +11,9 @@ import typer
 from rich.console import Console
 
 from local.errors import InputError, LocalError
+from ops.db.cli import db
+from ops.options import FILE_COLUMNS, JsonOption, StackOption
+from ops.options import console as _console
 
 app = typer.Typer(
     name="ops",
@@ -35,19 +38,7 @@ messages = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 app.add_typer(messages, name="messages")
 policy = typer.Typer(help="The security rules, over what others made as well.", no_args_is_help=True)
 app.add_typer(policy, name="policy")
-
-_FILE_COLUMNS = 140
-
-StackOption = Annotated[
-    str, typer.Option("--stack", "-s", envvar="STACK", help="Name of the stack: dev, test, staging or prod.")
-]
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-
-
-def _console() -> Console:
-    """Where tables go: as wide as the terminal, or wide enough for whole names in a file or a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
+app.add_typer(db, name="db")
 
 
 @app.command()
@@ -302,7 +293,7 @@ def config_migrate(
     """
     from ops.config import migrate  # noqa: PLC0415
 
-    errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _FILE_COLUMNS)
+    errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else FILE_COLUMNS)
     raise typer.Exit(migrate(files, output, as_json=as_json, console=errors))
 
 

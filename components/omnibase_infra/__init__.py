@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         PostgresOperator,
         PostgresOperatorArgs,
     )
-    from omnibase_infra.postgres.managed import ManagedPostgres, ManagedPostgresArgs
+    from omnibase_infra.postgres.managed import ManagedDatabaseArgs, ManagedPostgres, ManagedPostgresArgs
     from omnibase_infra.rollout import Rollout, RolloutArgs
     from omnibase_infra.secrets import SecretConsumer, SecretEntry, SecretSet, SecretSetArgs, SecretStore
     from omnibase_infra.vendor import VendorManifest, VendorManifestArgs
@@ -82,6 +82,7 @@ _HOMES = {
     "HardenedWorkloadArgs": "workload",
     "LoggingStack": "logging",
     "LoggingStackArgs": "logging",
+    "ManagedDatabaseArgs": "postgres.managed",
     "ManagedPostgres": "postgres.managed",
     "ManagedPostgresArgs": "postgres.managed",
     "MetricsOperator": "monitoring",
@@ -148,6 +149,7 @@ __all__ = [
     "HardenedWorkloadArgs",
     "LoggingStack",
     "LoggingStackArgs",
+    "ManagedDatabaseArgs",
     "ManagedPostgres",
     "ManagedPostgresArgs",
     "MessageBus",

@@ -49,5 +49,11 @@ ENVOY_GATEWAY_CRDS = VendorPin(
     sha256="e93f513e3dc37850a576d63e3a25e779171cedd9f89eb19d7aed6a55a220c15b",
     module="github.com/envoyproxy/gateway@v1.9.1:charts/gateway-helm/charts/crds/crds/generated",
 )
+BARMAN_PLUGIN_CRDS = VendorPin(
+    version="0.14.0",
+    file="plugin-barman-cloud-0.14.0.json",
+    sha256="91a2122b0bc01f806a529ea0e61aa42a6fd24338b933f4f3f65d0e1669e924c4",
+    module="github.com/cloudnative-pg/plugin-barman-cloud@v0.14.0:config/crd/bases",
+)
 ENVOY_VERSION = "1.39.3"
 VENDOR_VARIABLE = "OMNIBASE_VENDOR_DIR"

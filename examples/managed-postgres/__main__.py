@@ -5,23 +5,27 @@ from pathlib import Path
 
 import pulumi
 import pulumi_postgresql as postgresql
-from omnibase_infra import ArgsError, ManagedPostgres, ManagedPostgresArgs
+from omnibase_infra import ArgsError, ManagedDatabaseArgs, ManagedPostgres, ManagedPostgresArgs
 
 config = pulumi.Config()
+databases: dict[str, ManagedDatabaseArgs] = config.get_object("databases") or {
+    "orders": {"owner": "orders_owner", "app_role": "orders_app"}
+}
 args: ManagedPostgresArgs = {
     "environment": config.get("environment") or "dev",
     "host": config.require("host"),
     "port": config.get_int("port") or 5432,
     "sslmode": config.get("sslmode") or "verify-full",
-    "database": config.get("database") or "orders",
-    "owner": config.get("owner") or "orders_owner",
-    "app_role": config.get("appRole") or "orders_app",
+    "databases": databases,
     "schema": config.get("schema") or "public",
-    "extensions": config.get_object("extensions") or [],
     "administrator": config.require("administrator"),
     "password_generation": config.get_int("passwordGeneration") or 1,
     "protect": config.get_bool("protect") or False,
 }
+for setting, field in {"firstDatabase": "first_database", "monitorRole": "monitor_role"}.items():
+    name = config.get(setting)
+    if name:
+        args[field] = name  # type: ignore[literal-required]  # its keys
 authority = config.get("ca")  # path of a file, as the service offers it for download
 if authority:
     args["ca"] = Path(authority).read_text(encoding="utf-8")
@@ -41,5 +45,5 @@ try:
 except ArgsError as error:
     pulumi.log.error(str(error))
     sys.exit(32)  # the language host's code for "the reason is on the screen already"
-for output in ("rw_host", "ro_host", "port", "database", "user", "password", "sslmode"):
+for output in ("rw_host", "ro_host", "port", "database", "user", "password", "passwords", "sslmode"):
     pulumi.export(output, getattr(orders, output))

@@ -31,7 +31,7 @@ class Image:
     on_debian: bool = True
     """Put together in a stage that starts from the Debian base."""
     wheels: bool = False
-    """Locked Python packages of services/<name>; they appear as wheels/, the service's source as app/."""
+    """Locked Python packages, see `lock`; they appear as wheels/. So does a service's source, as app/."""
     seconds: float = 10.0
     """Usual build and push time on 2 cores."""
 
@@ -54,8 +54,13 @@ class Image:
         return paths.cache / "images" / self.name / "wheels"
 
     def service(self, paths: Paths) -> Path:
-        """Source of the service, for images with wheels."""
+        """Source of the service, for images that are one."""
         return paths.root / "services" / self.name
+
+    def lock(self, paths: Paths) -> Path:
+        """Pinned Python packages: the service's, or those of an image without source of ours."""
+        service = self.service(paths)
+        return (service if service.is_dir() else self.directory(paths)) / "requirements.txt"
 
 
 DEBIAN = Image(name="debian", version="trixie", on_debian=False, seconds=15)
@@ -108,6 +113,18 @@ _DELIVERY = (
     Image(name="rollout-analysis", version="0.1.0", programs=("rollout-analysis",), on_debian=False, seconds=4),
 )
 
+_BACKUP = (
+    Image(
+        name="plugin-barman-cloud",
+        version="0.14.0",
+        programs=("barman-cloud-manager",),
+        on_debian=False,
+        seconds=6,
+    ),
+    Image(name="barman-cloud-sidecar", version="0.14.0", programs=("barman-cloud-manager",), wheels=True, seconds=20),
+    Image(name="versitygw", version="1.7.0", programs=("versitygw", "object-store"), on_debian=False, seconds=5),
+)
+
 _EXAMPLES: tuple[Image, ...] = ()
 
 IMAGES: tuple[Image, ...] = (
@@ -118,6 +135,7 @@ IMAGES: tuple[Image, ...] = (
     *_MESSAGING,
     *_CERTIFICATES,
     *_DELIVERY,
+    *_BACKUP,
     *_EXAMPLES,
 )
 

@@ -111,7 +111,24 @@ _SECRETS_MANIFESTS = (
     ),
 )
 
-MANIFESTS = (*_CORE_MANIFESTS, *_MONITORING_MANIFESTS, *_GATEWAY_MANIFESTS, *_SECRETS_MANIFESTS)
+_BACKUP_MANIFESTS = (
+    Manifest(
+        name="plugin-barman-cloud-0.14.0.json",
+        module="github.com/cloudnative-pg/plugin-barman-cloud",
+        directory="images/plugin-barman-cloud",
+        path="config/crd/bases/barmancloud.cnpg.io_objectstores.yaml",
+        sha256="7c98720494253421339acd03aa77487869326ea20d4768a0c3aef8ff076daaef",
+        objects_sha256="91a2122b0bc01f806a529ea0e61aa42a6fd24338b933f4f3f65d0e1669e924c4",
+    ),
+)
+
+MANIFESTS = (
+    *_CORE_MANIFESTS,
+    *_MONITORING_MANIFESTS,
+    *_GATEWAY_MANIFESTS,
+    *_SECRETS_MANIFESTS,
+    *_BACKUP_MANIFESTS,
+)
 
 
 class _Loader(yaml.CSafeLoader):

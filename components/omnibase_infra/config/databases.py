@@ -16,6 +16,13 @@ WATCHDOG_CPU_MILLIS = 10
 Extension = Literal["btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp"]
 """What the image of the server holds, as contrib of PostgreSQL."""
 
+MONITOR_ROLE = "ops_monitor"
+"""Role of `ops db` that sees statistics, sessions and texts of statements, and no row."""
+EXPLAIN_ROLE = "ops_explain"
+"""Role of `ops db explain`: the planner asks for the right to read what a statement reads."""
+OPS_ROLES = (MONITOR_ROLE, EXPLAIN_ROLE)
+"""No other role can have their names."""
+
 
 class PoolerConfig(Section):
     """One connection pooler; a cluster has a read-write and a read-only one of this shape."""

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from local.plugins.common.errors import ResourceError
+from local.plugins.postgresql import advice
 from local.plugins.postgresql.settings import Settings
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -21,6 +22,8 @@ Query: TypeAlias = str | sql.Composed
 
 _APPLICATION = "pulumi postgresql (omnibase-infra offline plugin)"
 _LOCK_SECONDS = 60
+_NOTHING_DONE = ("01006", "01007")
+"""Codes of the warnings "no privileges could be revoked" and "no privileges were granted"."""
 WRONG_PASSWORD = "28P01"  # noqa: S105  # an error code
 
 
@@ -58,7 +61,10 @@ class Server:
         """
         with self._writing, self._connection(database or self.settings.database, what=what) as connection:
             connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
-            yield connection
+            with _noting_nothing_done(connection) as warnings:
+                yield connection
+            if warnings:
+                raise ResourceError(f"{what}: {warnings[0]}; {advice.on_statement(advice.NO_RIGHT)}")
             connection.commit()
 
     @contextmanager
@@ -113,9 +119,10 @@ class Server:
             reason = " ".join(str(problem).split())
             if settings.password:
                 reason = reason.replace(settings.password, "XXXX")
+            what = advice.on_connection(reason, settings)
             raise ResourceError(
                 f"error connecting to PostgreSQL server {settings.host}:{settings.port}, database {database!r}, "
-                f"as {settings.username!r} with sslmode {settings.sslmode}: {reason}"
+                f"as {settings.username!r} with sslmode {settings.sslmode}: {reason}{f'; {what}' if what else ''}"
             ) from problem
 
     def _parameters(self, database: str, user: str, password: str) -> dict[str, Any]:
@@ -139,6 +146,22 @@ class Server:
         return {key: value for key, value in found.items() if value is not None}
 
 
+@contextmanager
+def _noting_nothing_done(connection: Connection) -> Iterator[list[str]]:
+    """Warnings that rights were neither granted nor revoked: PostgreSQL takes that for no error."""
+    found: list[str] = []
+
+    def note(told: psycopg.errors.Diagnostic) -> None:
+        if told.sqlstate in _NOTHING_DONE:
+            found.append(str(told.message_primary))
+
+    connection.add_notice_handler(note)
+    try:
+        yield found
+    finally:
+        connection.remove_notice_handler(note)
+
+
 def one(connection: Connection, query: Query, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
     """The first row of a query."""
     return connection.execute(query, parameters).fetchone()
@@ -150,9 +173,9 @@ def column(connection: Connection, query: Query, parameters: tuple[Any, ...] = (
 
 
 def _explain(what: str, problem: psycopg.Error) -> str:
-    """The server's message with its hint; statements are left out, since they may hold a password's hash."""
+    """The server's message with its hint, and what to do; statements are left out, they may hold a password's hash."""
     told = problem.diag
     parts = [told.message_primary or " ".join(str(problem).split()), told.message_detail, told.message_hint]
-    message = "; ".join(part for part in parts if part)
+    message = "; ".join(part for part in [*parts, advice.on_statement(problem.sqlstate or "")] if part)
     code = f" ({problem.sqlstate})" if problem.sqlstate else ""
     return f"{what}: {message}{code}" if what else f"{message}{code}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import runpy
 from collections.abc import Mapping
 
@@ -21,7 +22,20 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "host": "orders.db.example.test",
         "ca": "tests/stacks/support/example-ca.pem",
         "schema": "orders",
-        "extensions": '["pg_trgm"]',
+        "databases": json.dumps(
+            {
+                "orders": {
+                    "owner": "orders_owner",
+                    "app_role": "orders_app",
+                    "read_only_role": "orders_reader",
+                    "migrator_role": "orders_migrator",
+                    "extensions": ["pg_trgm"],
+                },
+                "events": {"owner": "events_owner", "app_role": "events_app"},
+            }
+        ),
+        "firstDatabase": "orders",
+        "monitorRole": "orders_monitor",
         "administrator": "rds_admin",
         "administratorPassword": "an-example",
         "protect": "true",

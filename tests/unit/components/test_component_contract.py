@@ -14,6 +14,7 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from omnibase_infra.hosted import HOSTED, NAME, VERSION
 from omnibase_infra.objects import KubernetesObject, token
+from setuptools.config.pyprojecttoml import read_configuration
 
 from tests.stacks.support import examples, stacks
 from tests.stacks.support.recorder import record
@@ -123,3 +124,10 @@ def test_an_object_is_registered_like_one_of_the_official_sdk() -> None:
 def test_the_packages_version_stands_in_one_place_only() -> None:
     project = tomllib.loads((ROOT / "components" / "pyproject.toml").read_text())["project"]
     assert (project["name"], project["version"]) == (NAME, VERSION)
+
+
+def test_an_installed_package_has_every_folder_that_this_one_has() -> None:
+    found = read_configuration(ROOT / "components" / "pyproject.toml")["tool"]["setuptools"]["packages"]
+    folders = {".".join(each.parent.relative_to(ROOT / "components").parts)
+               for each in (ROOT / "components" / "omnibase_infra").rglob("__init__.py")}  # fmt: skip
+    assert set(found) == folders

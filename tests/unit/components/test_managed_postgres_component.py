@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import Any, cast
 
 import pulumi
 import pulumi_postgresql as sdk
 import pytest
-from omnibase_infra import ArgsError, ManagedPostgres, ManagedPostgresArgs
+from omnibase_infra import ArgsError, ManagedDatabaseArgs, ManagedPostgres, ManagedPostgresArgs
 from omnibase_infra.postgres.managed import rights
 from omnibase_infra.postgres.managed.checks import problems
 
@@ -18,18 +19,35 @@ from tests.stacks.support.recorder import HIDDEN, Recorder, Registration, record
 PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 
 
-def args(**changes: Any) -> ManagedPostgresArgs:  # noqa: ANN401  # values of the TypedDict
-    """Good arguments with changes."""
+def args(database: str = "orders", **changes: Any) -> ManagedPostgresArgs:  # noqa: ANN401  # values of the TypedDict
+    """Good arguments with changes; those of a database change its only one."""
+    of_database = ManagedDatabaseArgs.__annotations__
+    roles = {"owner": "orders_owner", "app_role": "orders_app"}
     given: dict[str, Any] = {
         "environment": "prod",
         "host": "db.example.test",
         "ca": PEM,
-        "database": "orders",
-        "owner": "orders_owner",
-        "app_role": "orders_app",
+        "databases": {database: {**roles, **{key: changes.pop(key) for key in list(changes) if key in of_database}}},
         **changes,
     }
     return cast(ManagedPostgresArgs, given)
+
+
+EVENTS = {"owner": "events_owner", "app_role": "events_app", "extensions": ["pgcrypto"]}
+TWO: dict[str, Any] = {
+    "databases": {
+        "orders": {
+            "owner": "orders_owner",
+            "app_role": "orders_app",
+            "read_only_role": "orders_reader",
+            "migrator_role": "orders_migrator",
+        },
+        "events": EVENTS,
+    },
+    "first_database": "orders",
+    "monitor_role": "orders_monitor",
+}
+"""Two databases, and every role that there can be."""
 
 
 def recorded(**changes: Any) -> Recorder:  # noqa: ANN401  # as above
@@ -60,6 +78,7 @@ def test_its_outputs_are_those_of_the_cluster_and_more() -> None:
         "database": "orders",
         "user": "orders_app",
         "password": HIDDEN,
+        "passwords": HIDDEN,
         "password_secret": "orders-app-role",
         "role_secrets": {"orders_app": "orders-app-role"},
         "ca_secret": "orders-ca",
@@ -111,6 +130,60 @@ def test_grants_on_one_object_follow_each_other() -> None:
         assert found[first].urn in found[second].dependencies
 
 
+def test_everything_in_a_database_comes_one_after_the_other() -> None:
+    found = resources(recorded(**TWO, administrator="rds_admin"))
+    for kind, names in (
+        ("Grant", ["everybody-database", "app-database", "read-only-database", "migrator-database", "monitor-database",
+                   "everybody-schema", "app-schema", "read-only-schema"]),
+        ("DefaultPrivileges", ["app-tables", "app-sequences", "read-only-tables"]),
+    ):  # fmt: skip
+        made = [f"orders-{name}" for name in names]
+        for first, second in itertools.pairwise(made):
+            assert found[second].type.endswith(f":{kind}")
+            assert found[first].urn in found[second].dependencies, (first, second)
+
+
+def test_a_second_database_renames_nothing_of_the_first() -> None:
+    alone = resources(recorded())
+    both = resources(recorded(databases={"orders": {"owner": "orders_owner", "app_role": "orders_app"},
+                                         "events": EVENTS}, first_database="orders"))  # fmt: skip
+    assert {name: item.inputs for name, item in alone.items() if item.type.startswith("postgresql:")} == {
+        name: item.inputs for name, item in both.items() if name in alone and item.type.startswith("postgresql:")
+    }
+    assert both["orders-database-events"].inputs["owner"] == "events_owner"
+    assert both["orders-extension-pgcrypto-events"].inputs["database"] == "events"
+
+
+def test_each_role_has_a_password_and_a_secret_of_its_own() -> None:
+    found = outputs(recorded(**TWO, namespace="orders"))
+    assert found["role_secrets"] == {
+        "orders_app": "orders-app-role",
+        "orders_reader": "orders-role-orders-reader",
+        "orders_migrator": "orders-role-orders-migrator",
+        "events_app": "orders-role-events-app",
+        "orders_monitor": "orders-role-orders-monitor",
+    }
+    stashes = {name for name in resources(recorded(**TWO)) if "password" in name}
+    assert stashes == {
+        "orders-password-1", "orders-orders_reader-password-1", "orders-orders_migrator-password-1",
+        "orders-events_app-password-1", "orders-orders_monitor-password-1",
+    }  # fmt: skip
+
+
+def test_who_migrates_may_only_become_the_owner_and_who_watches_only_read_statistics() -> None:
+    found = resources(recorded(**TWO))
+    migrator = found["orders-migrator"].inputs
+    assert (migrator["login"], migrator["inherit"], migrator["connectionLimit"]) == (True, False, 5)
+    assert migrator["roles"] == ["orders_owner"]
+    assert found["orders-owner"].urn in found["orders-migrator"].dependencies
+    assert (found["orders-monitor"].inputs["roles"], found["orders-monitor"].inputs["inherit"]) == (
+        ["pg_monitor"],
+        True,
+    )
+    given = {item.inputs["role"] for item in found.values() if item.type.endswith(":DefaultPrivileges")}
+    assert given == {"orders_app", "orders_reader", "events_app"}
+
+
 def test_an_administrator_becomes_a_member_before_the_database_is_made() -> None:
     found = resources(recorded(administrator="rds_admin"))
     assert found["orders-administrator"].inputs["role"] == "rds_admin"
@@ -125,14 +198,24 @@ def test_clients_get_a_flow_to_the_servers_networks() -> None:
     assert flow == {"to": [{"ipBlock": {"cidr": "192.0.2.0/28"}}], "ports": [{"port": 6432, "protocol": "TCP"}]}
 
 
+@pytest.mark.req("C2.6")
+def test_the_same_databases_are_what_a_cluster_in_kubernetes_takes() -> None:
+    from omnibase_infra.postgres.checks import _databases  # noqa: PLC0415  # beside what it is compared with
+
+    databases = {name: dict(each) for name, each in TWO["databases"].items()}
+    given: dict[str, Any] = {"databases": databases, "first_database": "orders"}
+    assert problems("orders", args(**given)) == []
+    assert _databases(cast(Any, given)) == []
+
+
 def test_the_application_may_do_with_rows_what_the_clusters_bootstrap_allows() -> None:
     from omnibase_infra.postgres.bootstrap import bootstrap_sql  # noqa: PLC0415  # beside what it is compared with
 
     text = bootstrap_sql("orders", "orders_owner", "orders_app", {})
-    for properties in rights.defaults("orders", "public", "orders_owner", "orders_app").values():
+    for properties in rights.defaults("orders", "public", "orders_owner", {"app": "orders_app"}).values():
         words = ", ".join(properties["privileges"])
         assert f"GRANT {words} ON {properties['objectType'].upper()}S TO orders_app" in text
-    for role, properties in rights.grants("orders", "public", "orders_app").items():
+    for role, properties in rights.grants("orders", "public", {"app": "orders_app"}).items():
         subject = {"database": "DATABASE orders", "schema": "SCHEMA public"}[properties["objectType"]]
         if properties["privileges"]:
             assert f"GRANT {properties['privileges'][0]} ON {subject} TO {properties['role']};" in text, role
@@ -161,7 +244,7 @@ def pulumi_name_to_python(key: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"app_role": "orders_owner"}, "app_role='orders_owner' must differ from owner, who may change the schema"),
+        ({"app_role": "orders_owner"}, "databases[orders].app_role='orders_owner' is databases[orders].owner already"),
         ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL or its operator"),
         ({"owner": "pg_signal_backend"}, "owner='pg_signal_backend' is reserved"),
         ({"app_role": "rdsadmin"}, "app_role='rdsadmin' is reserved by a managed service"),
@@ -177,6 +260,17 @@ def pulumi_name_to_python(key: str) -> str:
         ({"ca": "MIIB"}, "ca is no certificate in PEM form"),
         ({"host": " "}, "host is empty"),
         ({"port": 0}, "port=0 is outside 1..65535"),
+        ({"port": 6543}, "port=6543 is that of a transaction pooler"),
+        ({"databases": {}}, "databases is empty"),
+        ({"databases": TWO["databases"]}, "first_database is required with several databases; one of orders, events"),
+        ({"first_database": "order"}, "first_database='order' is not among databases (orders)"),
+        ({"monitor_role": "orders_app"}, "monitor_role='orders_app' is databases[orders].app_role already"),
+        ({"read_only_role": "Reader"}, "databases[orders]: read_only_role='Reader' must be lower-case letters"),
+        ({"migrator_role": "rds_superuser"}, "migrator_role='rds_superuser' is reserved by a managed service"),
+        (
+            {"databases": {"one": EVENTS, "two": EVENTS}, "first_database": "one"},
+            "databases[two].owner='events_owner' is databases[one].owner already",
+        ),
         ({"connection_limit": 0}, "connection_limit=0 lets nobody in"),
         ({"password_generation": 0}, "password_generation=0 is outside 1..1000000"),
         ({"extensions": ["dblink"]}, "extension 'dblink' is not on the list of allowed ones: btree_gin"),

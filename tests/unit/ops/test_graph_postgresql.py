@@ -20,7 +20,7 @@ def test_a_stack_without_external_databases_has_nothing_to_draw() -> None:
 def test_who_logs_in_stands_outside_and_points_at_its_database() -> None:
     boxes, arrows = postgresql_boxes(
         [
-            resource("ManagedPostgres", "orders", host="db.example.test", port=6432, database="orders"),
+            resource("ManagedPostgres", "orders", host="db.example.test", port=6432, databases={"orders": {}}),
             resource("Database", "database", name="orders", owner="orders_owner"),
             resource("Role", "app", name="orders_app", login=True, connectionLimit=50),
             resource("Role", "owner", name="orders_owner", login=False),

@@ -11,6 +11,21 @@ EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-os
 SSL_MODES = ("verify-full", "verify-ca", "require", "disable")
 
 
+class ManagedDatabaseArgs(TypedDict):
+    """One database with its roles. No two databases share a role, and each role may enter its own only."""
+
+    owner: str
+    """Role that owns database and schema; cannot log in."""
+    app_role: str
+    """Role that applications log in as; reads and writes rows."""
+    read_only_role: NotRequired[str]
+    """Role that reads rows only; default none."""
+    migrator_role: NotRequired[str]
+    """Role that migrations log in as; default none. It can do nothing but become the owner, with SET ROLE."""
+    extensions: NotRequired[list[str]]
+    """From btree_gin, pg_stat_statements, pg_trgm, pgcrypto, uuid-ossp and vector."""
+
+
 class ManagedPostgresArgs(TypedDict):
     """Plain values decide what exists; the server's address and certificate may come from other resources."""
 
@@ -18,38 +33,37 @@ class ManagedPostgresArgs(TypedDict):
     """dev, test, staging or prod; a label."""
     host: pulumi.Input[str]
     """Name of the server under which clients reach it, and which its certificate holds."""
-    database: str
-    """Name of the database."""
-    owner: str
-    """Role that owns database and schema; cannot log in."""
-    app_role: str
-    """Role that the application logs in as; reads and writes rows."""
+    databases: dict[str, ManagedDatabaseArgs]
+    """Name -> database; at least one. They come and go, see `protect`."""
+    first_database: NotRequired[str]
+    """The one whose names are the outputs `database` and `user`, default the only one. Another one is other resources:
+    it cannot change."""
+    monitor_role: NotRequired[str]
+    """Role that an exporter of metrics logs in as, default none: reads statistics of all databases, and no rows."""
     ca: NotRequired[pulumi.Input[str]]
     """Certificates (PEM) that the server's must be signed by. Required unless sslmode is require or disable."""
     ro_host: NotRequired[pulumi.Input[str]]
     """Name of a read-only replica, default `host`."""
     port: NotRequired[int]
-    """Port of both, default 5432. Not one of a transaction pooler: migrations and locks need a session."""
+    """Port of both, default 5432. Not one of a transaction pooler: roles, migrations and locks need a session."""
     sslmode: NotRequired[str]
     """verify-full (default), verify-ca, require or disable. Anything but verify-full is for development only, and
     disable for a server on this machine's loopback only."""
     schema: NotRequired[str]
-    """Schema of the application's tables, default public; another one is made, owned by `owner`, and becomes the
-    application role's search path."""
-    extensions: NotRequired[list[str]]
-    """Extensions of the database, from btree_gin, pg_stat_statements, pg_trgm, pgcrypto, uuid-ossp and vector."""
+    """Schema of the applications' tables in each database, default public; another one is made, owned by the owner, and
+    becomes the search path of the roles."""
     connection_limit: NotRequired[int]
-    """Connections of the application role at a time, default 100; -1 is no limit."""
+    """Connections of each role that reads or writes rows at a time, default 100; -1 is no limit."""
     administrator: NotRequired[str]
     """The role that the provider logs in as, where it is no superuser (RDS, Supabase). It becomes a member of the
-    owner: without that it may not make extensions."""
+    owners: without that it may not make extensions."""
     password_generation: NotRequired[int]
-    """Default 1; raise by one for a new password of the application role."""
+    """Default 1; raise by one for new passwords of all roles that log in."""
     namespace: NotRequired[str]
-    """Kubernetes namespace of the application: the password and `ca` become Secrets there."""
+    """Kubernetes namespace of the application: passwords and `ca` become Secrets there."""
     clients: NotRequired[list[Party]]
     """Pods that may open connections to the server; needs `server_cidrs`."""
     server_cidrs: NotRequired[list[str]]
     """Networks of the server's addresses, as pods reach them."""
     protect: NotRequired[bool]
-    """Refuse to delete the database and its roles; keep them if deletion is forced. Default False."""
+    """Refuse to delete databases and roles; keep them if deletion is forced. Default False."""

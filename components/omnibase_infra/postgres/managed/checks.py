@@ -2,11 +2,13 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping, Sequence
 
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres.checks import role_problems
+from omnibase_infra.postgres.checks import name_problems
 from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
+from omnibase_infra.postgres.managed.rights import FIELDS, roles_of
 
 _SERVICE_ROLES = (
     "root", "rdsadmin", "rds_superuser", "rds_iam", "cloudsqladmin", "cloudsqlsuperuser", "azure_pg_admin",
@@ -14,6 +16,8 @@ _SERVICE_ROLES = (
 )  # fmt: skip
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _SERVICE_SCHEMAS = ("information_schema", "auth", "storage", "realtime", "vault", "extensions", "graphql")
+_TRANSACTION_POOLERS = (6543,)
+"""Ports by which managed services offer PgBouncer or Supavisor in transaction mode."""
 _LONGEST_NAME = 50
 _PEM = "-----BEGIN CERTIFICATE-----"
 
@@ -22,27 +26,21 @@ def problems(name: str, args: ManagedPostgresArgs) -> list[str]:
     """Every reason why these arguments cannot be used."""
     return [
         *_names(name, args),
+        *_databases(args),
         *_connection(args),
         *_numbers(args),
-        *_extensions(args),
         *_flows(args),
     ]
 
 
 def _names(name: str, args: ManagedPostgresArgs) -> list[str]:
-    found = role_problems(args["database"], args["owner"], args["app_role"])
+    found = []
     try:
         dns_label(name)
     except ValueError as error:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    roles = {"owner": args["owner"], "app_role": args["app_role"]}
-    for field, value in roles.items():
-        if value in _SERVICE_ROLES:
-            found.append(f"{field}={value!r} is reserved by a managed service")
-        if value == args.get("administrator"):
-            found.append(f"{field}={value!r} must differ from administrator, whose rights nobody else gets")
     schema = args.get("schema", "public")
     if not _SCHEMA.match(schema):
         found.append(
@@ -50,6 +48,50 @@ def _names(name: str, args: ManagedPostgresArgs) -> list[str]:
         )
     elif schema.startswith("pg_") or schema in _SERVICE_SCHEMAS:
         found.append(f"schema={schema!r} is reserved by PostgreSQL or a managed service")
+    return found
+
+
+def _databases(args: ManagedPostgresArgs) -> list[str]:
+    databases, found = args["databases"], list[str]()
+    if not databases:
+        return ["databases is empty; name at least one"]
+    first = args.get("first_database")
+    if first is None and len(databases) > 1:
+        found.append(f"first_database is required with several databases; one of {', '.join(databases)}")
+    if first is not None and first not in databases:
+        found.append(f"first_database={first!r} is not among databases ({', '.join(databases)})")
+    taken: dict[str, str] = {}
+    for name, database in databases.items():
+        where = f"databases[{name}]"
+        roles = {"owner": database["owner"]}
+        roles |= {FIELDS[use]: role for use, role in roles_of(database).items()}
+        own = [*name_problems("database", name), *_extensions(database.get("extensions", []))]
+        own += [problem for field, role in roles.items() for problem in _role(field, role, args)]
+        found += [f"{where}: {problem}" for problem in own]
+        found += _doubles(where, roles, taken)
+    if "monitor_role" in args:
+        found += _role("monitor_role", args["monitor_role"], args)
+        found += _doubles("", {"monitor_role": args["monitor_role"]}, taken)
+    return found
+
+
+def _role(field: str, role: str, args: ManagedPostgresArgs) -> list[str]:
+    found = name_problems(field, role)
+    if role in _SERVICE_ROLES:
+        found.append(f"{field}={role!r} is reserved by a managed service")
+    if role == args.get("administrator"):
+        found.append(f"{field}={role!r} must differ from administrator, whose rights nobody else gets")
+    return found
+
+
+def _doubles(where: str, roles: Mapping[str, str], taken: dict[str, str]) -> list[str]:
+    """A role is for one use; an application that is the owner may change the schema."""
+    found = []
+    for field, role in roles.items():
+        place = f"{where}.{field}" if where else field
+        if role in taken:
+            found.append(f"{place}={role!r} is {taken[role]} already; each use of each database has a role of its own")
+        taken.setdefault(role, place)
     return found
 
 
@@ -70,6 +112,11 @@ def _connection(args: ManagedPostgresArgs) -> list[str]:
         found.append(f"sslmode={mode!r} is refused in {args['environment']}; use verify-full, which is the default")
     if mode.startswith("verify") and not ca:
         found.append(f"sslmode={mode!r} needs ca, the certificate (PEM) that the server's is signed by")
+    if int(args.get("port", 5432)) in _TRANSACTION_POOLERS:
+        found.append(
+            f"port={args.get('port')} is that of a transaction pooler, which gives each transaction another session: "
+            "roles, locks and migrations need one; use the port of the server or of a session pooler, 5432"
+        )
     if isinstance(ca, str) and ca and _PEM not in ca:
         found.append(f"ca is no certificate in PEM form; it must hold {_PEM!r}")
     return found
@@ -100,14 +147,16 @@ def _numbers(args: ManagedPostgresArgs) -> list[str]:
     return found
 
 
-def _extensions(args: ManagedPostgresArgs) -> list[str]:
-    asked = args.get("extensions", [])
+def _extensions(asked: Sequence[str]) -> list[str]:
     found = [
         f"extension {name!r} is not on the list of allowed ones: {', '.join(EXTENSIONS)}"
         for name in asked
         if name not in EXTENSIONS
     ]
-    return [*found, *(f"extension {name!r} is named twice" for name in sorted(set(asked)) if asked.count(name) > 1)]
+    return [
+        *found,
+        *(f"extension {name!r} is named twice" for name in sorted(set(asked)) if list(asked).count(name) > 1),
+    ]
 
 
 def _flows(args: ManagedPostgresArgs) -> list[str]:

@@ -1,5 +1,6 @@
 """ManagedPostgres: a database with its roles and grants on a server that somebody else runs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -14,16 +15,18 @@ from omnibase_infra.postgres.managed import rights
 from omnibase_infra.postgres.managed.args import ManagedPostgresArgs
 from omnibase_infra.postgres.managed.checks import problems
 from omnibase_infra.postgres.managed.objects import PostgresqlObject, child
+from omnibase_infra.postgres.managed.rights import Login
 from omnibase_infra.postgres.password import generated_password, role_secret
 
-_CONNECTIONS = 100
+_AUTHORITY = "ca.crt"  # no role has a dot in its name
 
 
 class ManagedPostgres(pulumi.ComponentResource):
-    """The database, roles and grants that PostgresCluster gives, on an external server (RDS, Supabase, any other).
+    """The databases, roles and grants that PostgresCluster gives, on an external server (RDS, Supabase, any other).
 
-    Makes: owner without login, application role with a generated password in a Stash, database in UTF-8, schema unless
-    it is `public`, extensions, grants (PUBLIC has none; the application reads and writes rows), and with `namespace`
+    Makes for each database: owner without login, database in UTF-8, schema unless it is `public`, extensions, roles
+    that log in with a generated password in a Stash each (application, and where asked for read-only and migrator),
+    grants (PUBLIC has none; the application reads and writes rows). Beside them the monitor's role, with `namespace`
     the Secrets that workloads mount, with `clients` the flows to the server. Backups, replicas and pooling are the
     service's own. The provider comes from `opts.providers`, a `postgresql.Provider` that connects as the service's
     administrator; on PostgreSQL before 15 give `schema` a name of its own, since `public` is open to everybody there.
@@ -39,15 +42,17 @@ class ManagedPostgres(pulumi.ComponentResource):
     port: pulumi.Output[int]
     """Port of both."""
     database: pulumi.Output[str]
-    """Name of the database."""
+    """Name of the first database."""
     user: pulumi.Output[str]
-    """The application role."""
+    """Its application role."""
     password: pulumi.Output[str]
     """Its password, secret; for clients outside of Kubernetes."""
+    passwords: pulumi.Output[dict[str, str]]
+    """Role -> password of every role that logs in, secret."""
     password_secret: pulumi.Output[str]
-    """Secret with the keys `username` and `password`; empty without `namespace`."""
+    """Secret with the keys `username` and `password` of `user`; empty without `namespace`."""
     role_secrets: pulumi.Output[dict[str, str]]
-    """Role -> Secret with the keys `username` and `password`, of the role that logs in; empty without `namespace`."""
+    """Role -> Secret with the keys `username` and `password`, of every role that logs in; empty without `namespace`."""
     ca_secret: pulumi.Output[str]
     """Secret with the key `ca.crt` that the server's certificate is signed by; empty without `namespace` and `ca`."""
     sslmode: pulumi.Output[str]
@@ -58,69 +63,79 @@ class ManagedPostgres(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:ManagedPostgres", name, inputs, opts)
         self._name, self._args, self._guard = name, args, bool(args.get("protect", False))
-        self.password = generated_password(self, name, int(args.get("password_generation", 1)))
-        owner, app_role = self._roles()
-        database = self._database(owner)
-        schema = self._schema(database)
-        granted = self._grants([app_role, *schema])
-        self._extensions(schema)
+        self._first = rights.first(args)
+        self._passwords: dict[str, pulumi.Output[str]] = {}
+        owners = {name: self._owner(name, it["owner"]) for name, it in args["databases"].items()}
+        roles = {it.role: self._login(it, owners) for it in rights.logins(args)}
+        granted = [last for database in args["databases"] for last in self._database(database, owners[database], roles)]
         self._flows()
-        self._outputs(granted, self._secrets())
+        self._outputs([*granted, *roles.values()], self._secrets())
 
     def _child(
-        self, kind: str, role: str, properties: dict[str, Any], before: list[pulumi.Resource], *, guard: bool = False
+        self,
+        kind: str,
+        role: str,
+        properties: dict[str, Any],
+        before: Sequence[pulumi.Resource],
+        *,
+        guard: bool = False,
     ) -> PostgresqlObject:
         return child(self, kind, f"{self._name}-{role}", properties, depends_on=before, guard=guard)
 
-    def _roles(self) -> tuple[list[pulumi.Resource], PostgresqlObject]:
-        """The owner, with the administrator as its member where that is no superuser; and the application role."""
-        args = self._args
-        owner = self._child("Role", "owner", rights.owner(args["owner"]), [], guard=self._guard)
-        owners: list[pulumi.Resource] = [owner]
+    def _owner(self, database: str, role: str) -> PostgresqlObject:
+        return self._child("Role", self._called("owner", database), rights.owner(role), [], guard=self._guard)
+
+    def _login(self, login: Login, owners: Mapping[str, PostgresqlObject]) -> PostgresqlObject:
+        """A role with its password, after the role that it is a member of."""
+        generation = int(self._args.get("password_generation", 1))
+        password = generated_password(
+            self, self._name if self._is_main(login) else f"{self._name}-{login.role}", generation
+        )
+        self._passwords[login.role] = password
+        before = [owners[login.database]] if login.group and login.database else []
+        called = self._called("app-role" if login.use == "app" else login.use, login.database)
+        return self._child("Role", called, login.properties(password, self._args), before, guard=self._guard)
+
+    def _is_main(self, login: Login) -> bool:
+        return login.use == "app" and login.database == self._first
+
+    def _called(self, role: str, database: str) -> str:
+        """Of the first database by the role alone, so that a second one renames nothing."""
+        return role if database in ("", self._first) else f"{role}-{database.replace('_', '-')}"
+
+    def _database(
+        self, name: str, owner: PostgresqlObject, logins: Mapping[str, PostgresqlObject]
+    ) -> list[PostgresqlObject]:
+        """One database with everything in it; those of it that come last.
+
+        One after the other: two grants on one object at the same time fail ("tuple concurrently updated").
+        """
+        args, settings, last = self._args, self._args["databases"][name], owner
+        schema, roles = args.get("schema", "public"), rights.roles_of(settings)
         if args.get("administrator"):
-            member = {"role": args["administrator"], "grantRole": args["owner"], "withAdminOption": False}
-            owners.append(self._child("GrantRole", "administrator", member, [owner]))
-        limit = int(args.get("connection_limit", _CONNECTIONS))
-        app_role = rights.app_role(args["app_role"], self.password, limit, args.get("schema", "public"))
-        return owners, self._child("Role", "app-role", app_role, [], guard=self._guard)
+            properties = rights.administrator(args["administrator"], settings["owner"])
+            last = self._child("GrantRole", self._called("administrator", name), properties, [owner])
+        properties = rights.database(name, settings["owner"])
+        last = self._child("Database", self._called("database", name), properties, [last], guard=self._guard)
+        if schema != "public":
+            properties = {"name": schema, "database": name, "owner": settings["owner"], "dropCascade": not self._guard}
+            last = self._child("Schema", self._called("schema", name), properties, [last], guard=self._guard)
+        made = last
+        for role, properties in rights.grants(name, schema, roles).items():
+            needed = [logins[properties["role"]]] if properties["role"] in logins else []
+            last = self._child("Grant", self._called(role, name), properties, [last, *needed])
+        for role, properties in rights.defaults(name, schema, settings["owner"], roles).items():
+            last = self._child("DefaultPrivileges", self._called(role, name), properties, [last])
+        return [last, *self._extensions(name, made)]
 
-    def _database(self, owners: list[pulumi.Resource]) -> PostgresqlObject:
-        properties = rights.database(self._args["database"], self._args["owner"])
-        return self._child("Database", "database", properties, owners, guard=self._guard)
-
-    def _schema(self, database: PostgresqlObject) -> list[pulumi.Resource]:
-        """The database, and the schema where it is not the one that every database has."""
-        schema = self._args.get("schema", "public")
-        if schema == "public":
-            return [database]
-        properties = {
-            "name": schema,
-            "database": self._args["database"],
-            "owner": self._args["owner"],
-            "dropCascade": not self._guard,
-        }
-        return [database, self._child("Schema", "schema", properties, [database], guard=self._guard)]
-
-    def _grants(self, before: list[pulumi.Resource]) -> list[PostgresqlObject]:
-        """One after the other on each object: two grants on one object at the same time fail in PostgreSQL."""
-        args = self._args
-        made: list[PostgresqlObject] = []
-        wanted = rights.grants(args["database"], args.get("schema", "public"), args["app_role"])
-        last: dict[str, PostgresqlObject] = {}
-        for role, properties in wanted.items():
-            subject = str(properties["objectType"])
-            after = [last[subject]] if subject in last else []
-            last[subject] = self._child("Grant", role, properties, [*before, *after])
-            made.append(last[subject])
-        defaults = rights.defaults(args["database"], args.get("schema", "public"), args["owner"], args["app_role"])
-        return made + [
-            self._child("DefaultPrivileges", role, properties, before) for role, properties in defaults.items()
-        ]
-
-    def _extensions(self, before: list[pulumi.Resource]) -> None:
-        for extension in self._args.get("extensions", []):
-            properties = {"name": extension, "database": self._args["database"], "dropCascade": False}
-            self._child("Extension", f"extension-{extension.replace('_', '-')}", properties, before)
+    def _extensions(self, database: str, made: PostgresqlObject) -> list[PostgresqlObject]:
+        """Code in the server: they come before any migration that uses them."""
+        found = []
+        for extension in self._args["databases"][database].get("extensions", []):
+            called = self._called(f"extension-{extension.replace('_', '-')}", database)
+            properties = {"name": extension, "database": database, "dropCascade": False}
+            found.append(self._child("Extension", called, properties, [made]))
+        return found
 
     def _flows(self) -> None:
         server: Party = {"name": "external database", "cidrs": list(self._args.get("server_cidrs", []))}
@@ -131,45 +146,62 @@ class ManagedPostgres(pulumi.ComponentResource):
             NetworkFlow(flow, {"source": client, "destination": server, "ports": ports}, opts)
 
     def _secrets(self) -> dict[str, KubernetesObject]:
-        """What workloads mount, in the same form as PostgresCluster's."""
+        """What workloads mount, in the same form as PostgresCluster's: role -> Secret, and the authority's as `ca`."""
         args, name = self._args, self._name
-        space = args.get("namespace")
-        if not space:
+        if not args.get("namespace"):
             return {}
-        generation = int(args.get("password_generation", 1))
-        role, tier = args["app_role"], args["environment"]
-        secret = role_secret(name, space, tier, role=role, password=self.password, generation=generation)
-        made = {"password": kubernetes_child(self, f"{name}-app-secret", secret)}
+        made = {login.role: self._secret(login) for login in rights.logins(args)}
         if args.get("ca"):
             manifest: Manifest = {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {
                     "name": names.ca_secret(name),
-                    "namespace": space,
+                    "namespace": args["namespace"],
                     "labels": labels(name, "database", args["environment"]),
                 },
                 "type": "Opaque",
                 "stringData": {"ca.crt": args["ca"]},
             }
-            made["ca"] = kubernetes_child(self, f"{name}-ca", manifest)
+            made[_AUTHORITY] = kubernetes_child(self, f"{name}-ca", manifest)
         return made
 
-    def _outputs(self, granted: list[PostgresqlObject], secrets: dict[str, KubernetesObject]) -> None:
+    def _secret(self, login: Login) -> KubernetesObject:
+        manifest = role_secret(
+            self._name,
+            self._args["namespace"],
+            self._args["environment"],
+            role=login.role,
+            password=self._passwords[login.role],
+            generation=int(self._args.get("password_generation", 1)),
+            secret=self._secret_name(login),
+        )
+        called = f"{self._name}-app-secret" if self._is_main(login) else f"{self._name}-secret-{login.role}"
+        return kubernetes_child(self, called, manifest)
+
+    def _secret_name(self, login: Login) -> str:
+        return names.app_secret(self._name) if self._is_main(login) else names.role_secret(self._name, login.role)
+
+    def _outputs(self, made: Sequence[pulumi.Resource], secrets: dict[str, KubernetesObject]) -> None:
         args = self._args
         # urns, known even in preview, make whoever uses an address wait for the grants behind it
-        ready = pulumi.Output.all(*(each.urn for each in granted))
+        ready = pulumi.Output.all(*(each.urn for each in made))
         self.rw_host = pulumi.Output.all(ready, args["host"]).apply(lambda both: str(both[1]))
         self.ro_host = pulumi.Output.all(ready, args.get("ro_host", args["host"])).apply(lambda both: str(both[1]))
         self.port = pulumi.Output.from_input(int(args.get("port", names.PORT)))
-        self.database = pulumi.Output.from_input(args["database"])
-        self.user = pulumi.Output.from_input(args["app_role"])
+        self.database = pulumi.Output.from_input(self._first)
+        self.user = pulumi.Output.from_input(args["databases"][self._first]["app_role"])
         self.sslmode = pulumi.Output.from_input(args.get("sslmode", "verify-full"))
-        self.password_secret = _name_of(secrets.get("password"), names.app_secret(self._name))
-        self.role_secrets = self.password_secret.apply(lambda secret: {args["app_role"]: secret} if secret else {})
-        self.ca_secret = _name_of(secrets.get("ca"), names.ca_secret(self._name))
+        self.password = self._passwords[args["databases"][self._first]["app_role"]]
+        self.passwords = pulumi.Output.all(**self._passwords)
+        called = {login.role: self._secret_name(login) for login in rights.logins(args) if login.role in secrets}
+        roles = pulumi.Output.all(*(secrets[role].urn for role in called))
+        self.role_secrets = roles.apply(lambda _: called)
+        self.password_secret = self.role_secrets.apply(
+            lambda found: found.get(args["databases"][self._first]["app_role"], "")
+        )
+        authority = secrets.get(_AUTHORITY)
+        self.ca_secret = (
+            authority.urn.apply(lambda _: names.ca_secret(self._name)) if authority else pulumi.Output.from_input("")
+        )
         register_outputs(self)
-
-
-def _name_of(secret: KubernetesObject | None, name: str) -> pulumi.Output[str]:
-    return pulumi.Output.from_input("") if secret is None else secret.urn.apply(lambda _: name)

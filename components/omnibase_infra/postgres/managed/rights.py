@@ -1,10 +1,74 @@
 """Roles and rights as properties of the provider's resources, pure: the same that bootstrap.py writes in SQL."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+from omnibase_infra.postgres.managed.args import ManagedDatabaseArgs, ManagedPostgresArgs
 
 Properties = dict[str, Any]
 
 _EVERYBODY = "public"
+MONITORS = "pg_monitor"
+"""Role of PostgreSQL whose members read its statistics."""
+_CONNECTIONS = 100
+_FEW_CONNECTIONS = 5
+"""Of roles that no application uses: migrations, and an exporter of metrics."""
+_ROWS = {
+    "app": {"table": ["SELECT", "INSERT", "UPDATE", "DELETE"], "sequence": ["USAGE", "SELECT"]},
+    "read-only": {"table": ["SELECT"]},
+}
+"""Use of a database -> kind of object -> what may be done with what the owner makes from now on."""
+FIELDS = {"app": "app_role", "read-only": "read_only_role", "migrator": "migrator_role"}
+"""Use of a database -> field of ManagedDatabaseArgs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A role that logs in."""
+
+    role: str
+    use: str
+    """app, read-only, migrator or monitor."""
+    database: str = ""
+    """Where it may enter; empty for the monitor, who enters all."""
+    group: str = ""
+    """The role that it is a member of."""
+    inherits: bool = True
+    """Whether it has the group's rights at once, or must take them with SET ROLE."""
+
+    def properties(self, password: object, args: ManagedPostgresArgs) -> Properties:
+        """As the provider's resource."""
+        rows = int(args.get("connection_limit", _CONNECTIONS))
+        limit = rows if self.use in _ROWS else _FEW_CONNECTIONS
+        found: Properties = {"name": self.role, "login": True, "password": password, "connectionLimit": limit}
+        if self.group:
+            # not by a GrantRole: the provider takes away every membership that the Role itself does not name
+            found |= {"roles": [self.group], "inherit": self.inherits}
+        schema = args.get("schema", "public")
+        return {**found, "searchPaths": [schema]} if schema != "public" and self.database else found
+
+
+def first(args: ManagedPostgresArgs) -> str:
+    """The database whose names are the component's outputs."""
+    return args.get("first_database") or next(iter(args["databases"]))
+
+
+def logins(args: ManagedPostgresArgs) -> Iterator[Login]:
+    """All roles that log in."""
+    for name, database in args["databases"].items():
+        for use, role in roles_of(database).items():
+            if use == "migrator":
+                yield Login(role=role, use=use, database=name, group=database["owner"], inherits=False)
+            else:
+                yield Login(role=role, use=use, database=name)
+    if "monitor_role" in args:
+        yield Login(role=args["monitor_role"], use="monitor", group=MONITORS)
+
+
+def roles_of(database: ManagedDatabaseArgs) -> dict[str, str]:
+    """Use -> role, of those that log in at one database."""
+    return {use: str(database[field]) for use, field in FIELDS.items() if database.get(field)}  # type: ignore[literal-required]  # its keys
 
 
 def owner(role: str) -> Properties:
@@ -12,10 +76,9 @@ def owner(role: str) -> Properties:
     return {"name": role, "login": False, "inherit": True}
 
 
-def app_role(role: str, password: object, connections: int, schema: str) -> Properties:
-    """Logs in with a password and can do nothing by itself."""
-    found: Properties = {"name": role, "login": True, "password": password, "connectionLimit": connections}
-    return found if schema == "public" else {**found, "searchPaths": [schema]}
+def administrator(role: str, group: str) -> Properties:
+    """The administrator becomes a member of an owner."""
+    return {"role": role, "grantRole": group, "withAdminOption": False}
 
 
 def database(name: str, owner_role: str) -> Properties:
@@ -23,24 +86,35 @@ def database(name: str, owner_role: str) -> Properties:
     return {"name": name, "owner": owner_role, "template": "template0", "encoding": "UTF8"}
 
 
-def grants(name: str, schema: str, app: str) -> dict[str, Properties]:
+def grants(name: str, schema: str, roles: dict[str, str]) -> dict[str, Properties]:
     """Role in the resource's name -> grant. An empty list takes everything from PUBLIC; on the database, PostgreSQL
-    gives it CONNECT and TEMPORARY, on the schema `public` USAGE."""
+    gives it CONNECT and TEMPORARY, on the schema `public` USAGE. Who migrates does it as the owner, and so only enters.
+
+    Args:
+        name: of the database.
+        schema: of its tables.
+        roles: see `roles_of`.
+    """
     on_database: Properties = {"database": name, "objectType": "database"}
     on_schema: Properties = {"database": name, "schema": schema, "objectType": "schema"}
     return {
         "everybody-database": {**on_database, "role": _EVERYBODY, "privileges": []},
-        "app-database": {**on_database, "role": app, "privileges": ["CONNECT"]},
-        "monitor-database": {**on_database, "role": "pg_monitor", "privileges": ["CONNECT"]},
+        **{f"{use}-database": {**on_database, "role": role, "privileges": ["CONNECT"]} for use, role in roles.items()},
+        "monitor-database": {**on_database, "role": MONITORS, "privileges": ["CONNECT"]},
         "everybody-schema": {**on_schema, "role": _EVERYBODY, "privileges": []},
-        "app-schema": {**on_schema, "role": app, "privileges": ["USAGE"]},
+        **{
+            f"{use}-schema": {**on_schema, "role": role, "privileges": ["USAGE"]}
+            for use, role in roles.items()
+            if use in _ROWS
+        },
     }
 
 
-def defaults(name: str, schema: str, owner_role: str, app: str) -> dict[str, Properties]:
+def defaults(name: str, schema: str, owner_role: str, roles: dict[str, str]) -> dict[str, Properties]:
     """Rights on what the owner makes from now on; migrations run as the owner."""
-    common: Properties = {"database": name, "schema": schema, "owner": owner_role, "role": app}
+    common: Properties = {"database": name, "schema": schema, "owner": owner_role}
     return {
-        "app-tables": {**common, "objectType": "table", "privileges": ["SELECT", "INSERT", "UPDATE", "DELETE"]},
-        "app-sequences": {**common, "objectType": "sequence", "privileges": ["USAGE", "SELECT"]},
+        f"{use}-{kind}s": {**common, "role": role, "objectType": kind, "privileges": list(privileges)}
+        for use, role in roles.items()
+        for kind, privileges in _ROWS.get(use, {}).items()
     }

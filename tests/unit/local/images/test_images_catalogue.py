@@ -32,6 +32,7 @@ def test_the_names_are_the_contract_with_the_node_and_the_components() -> None:
     wanted = {
         "alert-receiver",
         "alertmanager",
+        "barman-cloud-sidecar",
         "certificate-exporter",
         "cloudnative-pg",
         "coredns",
@@ -44,12 +45,14 @@ def test_the_names_are_the_contract_with_the_node_and_the_components() -> None:
         "nats",
         "otel-collector",
         "pause",
+        "plugin-barman-cloud",
         "postgres",
         "prometheus",
         "prometheus-operator",
         "reference",
         "rollout-analysis",
         "stream-controller",
+        "versitygw",
         "victoria-logs",
     }
     assert wanted <= set(BY_NAME)
@@ -108,6 +111,8 @@ def test_a_package_is_listed_once(name: str) -> None:
         ("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg"),
         ("prometheus-operator", "github.com/prometheus-operator/prometheus-operator"),
         ("envoy-gateway", "github.com/envoyproxy/gateway"),
+        ("plugin-barman-cloud", "github.com/cloudnative-pg/plugin-barman-cloud"),
+        ("versitygw", "github.com/versity/versitygw"),
     ],
 )
 def test_the_version_in_the_tag_is_the_one_in_go_mod(name: str, module: str) -> None:
@@ -124,9 +129,10 @@ def test_a_manifest_is_pinned_by_the_version_of_its_go_mod() -> None:
         assert re.fullmatch(r"[0-9a-f]{64}", manifest.sha256)
 
 
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.wheels], ids=lambda image: image.name)
 @pytest.mark.req("C4.6")
-def test_every_python_package_of_the_service_has_a_hash() -> None:
-    lock = (BY_NAME["reference"].service(PATHS) / "requirements.txt").read_text()
+def test_every_python_package_of_an_image_has_a_hash(image: Image) -> None:
+    lock = image.lock(PATHS).read_text()
 
     entries = re.split(r"\n(?=\S)", lock.replace("\\\n", " ").strip())
     assert len(entries) > 10
@@ -136,6 +142,13 @@ def test_every_python_package_of_the_service_has_a_hash() -> None:
 def test_the_base_is_only_where_images_are_put_together() -> None:
     assert DEBIAN not in IMAGES
     assert not DEBIAN.on_debian
+
+
+def test_the_sidecar_is_the_program_that_the_plugin_is_and_its_barman_is_the_one_that_the_plugin_pins() -> None:
+    plugin, sidecar = BY_NAME["plugin-barman-cloud"], BY_NAME["barman-cloud-sidecar"]
+
+    assert (sidecar.version, sidecar.programs) == (plugin.version, plugin.programs)
+    assert "barman==3.19.1 " in sidecar.lock(PATHS).read_text(), "containers/sidecar-requirements.txt of the plugin"
 
 
 @pytest.mark.parametrize(("name", "uid", "gid"), [("postgres", 26, 26), ("pgbouncer", 998, 996)])

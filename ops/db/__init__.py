@@ -1,0 +1,1 @@
+"""`ops db`: what the databases do, and why they are slow."""
