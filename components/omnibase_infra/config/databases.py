@@ -93,7 +93,8 @@ class DatabaseWatchdogConfig(Section):
     """A pod that ends a primary that stands still without having crashed, which the operator waits for."""
 
     enabled: bool
-    """Needs two instances or more."""
+    """Needs two instances or more, its image, and where the policies are mandatory a waiver of theirs for
+    `Deployment/<namespace>/database-watchdog`. Off by default: then a primary that hangs is waited for."""
     waiver: TokenWaiverConfig = TokenWaiverConfig()
     """The dated permission for its API token."""
 

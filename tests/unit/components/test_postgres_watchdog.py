@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from omnibase_infra import PostgresCluster
+from omnibase_infra.config import ConfigError, load
+from omnibase_infra.config.catalogue_file import read_catalogue
+from omnibase_infra.config.defaults import TIER_DEFAULTS
+from omnibase_infra.config.stack_file import read_stack_file
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support.recorder import record
 from tests.stacks.support.samples import IMAGE, postgres
 
+ROOT = Path(__file__).resolve().parents[3]
 WATCHDOG = {
     "image": IMAGE,
     "waiver": {
@@ -79,3 +86,13 @@ def test_it_reaches_the_status_port_of_the_instances_and_the_api_server() -> Non
 def test_it_needs_somebody_who_can_take_over() -> None:
     alone = postgres(watchdog=WATCHDOG, instances=1, synchronous_standbys=0)
     assert "with instances=1 nobody could take over" in "; ".join(problems("database", alone))
+
+
+def test_no_tier_has_it_by_default_and_who_wants_it_needs_its_image_and_two_instances() -> None:
+    assert not any(each["postgres"]["watchdog"]["enabled"] for each in TIER_DEFAULTS.values())
+    catalogue = read_catalogue(ROOT, "prod")
+    values = copy.deepcopy(dict(read_stack_file(ROOT / "Pulumi.prod.yaml", "prod").values))
+    load("prod", values, {}, catalogue=catalogue)
+    values["postgres"]["watchdog"] = {"enabled": True}
+    with pytest.raises(ConfigError, match=r"images.references.database-watchdog = nothing: is required"):
+        load("prod", values, {}, catalogue=catalogue)
