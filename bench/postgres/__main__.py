@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.postgres", description=__doc__)
     parser.add_argument("--rounds", type=_positive, default=10, help="of each case (default 10)")
     parser.add_argument("--seconds", type=_positive, default=15, help="of each load (default 15)")
+    parser.add_argument("--untuned", type=int, default=3, help="rounds of faults of the untuned cluster (default 3)")
     parser.add_argument("--quick", action="store_true", help="the same as --rounds 1 --seconds 5")
     parser.add_argument("--only", default="", metavar="CASE,...", help=f"some of: {', '.join(CASES)}")
     parser.add_argument("--minutes", type=float, default=600, help="begin no round after so many minutes")
@@ -83,6 +84,7 @@ def _measure(options: argparse.Namespace, results: report.Results, progress: Pro
     extent = Extent(
         rounds=1 if options.quick else options.rounds,
         seconds=5 if options.quick else options.seconds,
+        untuned_rounds=options.untuned,
         only=frozenset(filter(None, options.only.split(","))),
         deadline=time.monotonic() + 60 * options.minutes,
     )

@@ -17,7 +17,6 @@ from local.progress import Progress
 
 _WARM_UP_SECONDS = 2.0
 _WHOLE_SECONDS = 420.0  # an untuned server that is asked to end waits three minutes for its clients
-_PLAIN_ROUNDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,8 @@ class Extent:
     rounds: int
     seconds: int
     """Of each load."""
+    untuned_rounds: int
+    """Of faults of the untuned cluster, which take minutes each."""
     only: frozenset[str]
     """Names of cases; empty for all."""
     deadline: float
@@ -56,7 +57,7 @@ class Bench:
                 self._load(each, number)
             for fault in FAULTS:
                 self._fault("tuned", manifests.TUNED, fault, number)
-                if number <= _PLAIN_ROUNDS:
+                if number <= self.extent.untuned_rounds:
                     self._fault("plain", manifests.PLAIN, fault, number)
 
     def _load(self, each: load.Load, number: int) -> None:

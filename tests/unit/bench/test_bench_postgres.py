@@ -103,9 +103,9 @@ def test_the_table_stands_between_its_marks_and_nothing_else_changes() -> None:
 
 def test_no_round_begins_after_the_deadline_and_only_what_was_asked_for() -> None:
     later = time.monotonic() + 60
-    assert Extent(rounds=1, seconds=1, only=frozenset(), deadline=later).wants("churn")
-    assert not Extent(rounds=1, seconds=1, only=frozenset({"lag"}), deadline=later).wants("churn")
-    assert not Extent(rounds=1, seconds=1, only=frozenset(), deadline=time.monotonic()).wants("churn")
+    assert Extent(rounds=1, seconds=1, untuned_rounds=0, only=frozenset(), deadline=later).wants("churn")
+    assert not Extent(rounds=1, seconds=1, untuned_rounds=0, only=frozenset({"lag"}), deadline=later).wants("churn")
+    assert not Extent(rounds=1, seconds=1, untuned_rounds=0, only=frozenset(), deadline=time.monotonic()).wants("churn")
 
 
 def test_both_clusters_are_what_the_operator_takes_and_ours_is_what_the_component_accepts() -> None:
