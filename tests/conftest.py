@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ops.requirements import Catalogue
 from ops.requirements.collect import Collector
@@ -34,8 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(50_000, 20, 100)
     # A shared machine takes seconds for milliseconds of work. The same commit gives the same result; who searches for
     # examples that nobody has seen yet asks for them: --hypothesis-profile search.
-    settings.register_profile("omnibase", deadline=None, derandomize=True)
-    settings.register_profile("search", deadline=None)
+    patient: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("omnibase", derandomize=True, **patient)
+    settings.register_profile("search", **patient)
     settings.load_profile(config.getoption("--hypothesis-profile", None) or "omnibase")
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
 

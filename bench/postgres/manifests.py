@@ -10,8 +10,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from omnibase_infra.postgres import OPERATOR, PostgresClusterArgs, cluster_spec, names, pooler_spec, watchdog
-from omnibase_infra.postgres.bootstrap import bootstrap_sql
+from omnibase_infra.postgres import OPERATOR, PostgresClusterArgs, cluster_spec, databases, names, pooler_spec, watchdog
 from omnibase_infra.vendor.manifest import read_objects
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.waiver import Waiver
@@ -59,15 +58,11 @@ def tuned(images: dict[str, str]) -> list[Manifest]:
     cluster = cluster_spec.cluster(CLUSTER, args)
     cluster["spec"]["affinity"]["podAntiAffinityType"] = "preferred"
     cluster["spec"]["postgresql"]["pg_hba"].insert(0, _DIRECT)
-    text = bootstrap_sql(DATABASE, OWNER, ROLE, {})
+    # nobody scrapes, and nobody works at it by `ops db`
+    del cluster["spec"]["monitoring"]["customQueriesConfigMap"]
+    cluster["spec"]["managed"]["roles"] = databases.roles(CLUSTER, args)
     return [
         *_space(TUNED),
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": f"{CLUSTER}-bootstrap", "namespace": TUNED},
-            "data": {cluster_spec.BOOTSTRAP_KEY: text},
-        },
         cluster,
         *(pooler_spec.pooler(CLUSTER, role, args) for role in ("rw", "ro")),
         *_watchdog(args),
@@ -109,7 +104,6 @@ def arguments(images: dict[str, str]) -> PostgresClusterArgs:
         "pooler_memory_mib": 128,
         "databases": {DATABASE: {"owner": OWNER, "app_role": ROLE}},
         "first_database": DATABASE,
-        "migrations": {},
         "operator": OPERATOR,
         "clients": [],
         "api_server_cidrs": ["0.0.0.0/0"],

@@ -34,6 +34,7 @@ from omnibase_infra.config import (
 from omnibase_infra.config.secrets import VALUES, ImportedValue, imports
 from omnibase_infra.errors import ArgsError
 from omnibase_infra.migrations import MigrationError, read_files
+from omnibase_infra.migrations import refuse as refuse_files
 from omnibase_infra.plain_values import replace_conversions
 from omnibase_infra.platform import Platform, PlatformArgs
 from omnibase_infra.versions import VENDOR_VARIABLE
@@ -136,10 +137,17 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     )
 
 
-def _migrations(root: Path, config: StackConfig) -> dict[str, str]:
-    """Files of the first database."""
-    settings = config.postgres.databases[config.postgres.first].migrations
-    return read_files(root / settings.directory) if settings else {}
+def _migrations(root: Path, config: StackConfig) -> dict[str, dict[str, str]]:
+    """The files of each database that has a set; what cannot be read is said of all together."""
+    found, wrong = dict[str, dict[str, str]](), list[str]()
+    for name, database in config.postgres.databases.items():
+        try:
+            if database.migrations:
+                found[name] = read_files(root / database.migrations.directory)
+        except MigrationError as error:
+            wrong += [f"postgres.databases.{name}.migrations: {problem}" for problem in error.problems]
+    refuse_files(wrong)
+    return found
 
 
 def _imported() -> dict[str, ImportedValue]:

@@ -31,7 +31,9 @@ class Image:
     on_debian: bool = True
     """Put together in a stage that starts from the Debian base."""
     wheels: bool = False
-    """Locked Python packages, see `lock`; they appear as wheels/. So does a service's source, as app/."""
+    """Locked Python packages, see `lock`; they appear as wheels/. So does the source of a program of ours, as app/."""
+    source: str = ""
+    """Where that source is, relative to the project; default services/<name>."""
     seconds: float = 10.0
     """Usual build and push time on 2 cores."""
 
@@ -54,13 +56,13 @@ class Image:
         return paths.cache / "images" / self.name / "wheels"
 
     def service(self, paths: Paths) -> Path:
-        """Source of the service, for images that are one."""
-        return paths.root / "services" / self.name
+        """Source of the program, for images of one of ours."""
+        return paths.root / (self.source or f"services/{self.name}")
 
     def lock(self, paths: Paths) -> Path:
-        """Pinned Python packages: the service's, or those of an image without source of ours."""
-        service = self.service(paths)
-        return (service if service.is_dir() else self.directory(paths)) / "requirements.txt"
+        """Pinned Python packages: beside the source of a service, otherwise beside the Dockerfile."""
+        beside = self.service(paths) / "requirements.txt"
+        return beside if beside.exists() else self.directory(paths) / "requirements.txt"
 
 
 DEBIAN = Image(name="debian", version="trixie", on_debian=False, seconds=15)
@@ -72,6 +74,7 @@ _CORE = (
     Image(name="cloudnative-pg", version="1.30.0", programs=("cnpg-manager",), seconds=10),
     Image(name="postgres", version="17", version_from="postgresql-17", seconds=15),
     Image(name="database-watchdog", version="0.1.0", programs=("database-watchdog",), on_debian=False, seconds=4),
+    Image(name="migrator", version="0.1.0", wheels=True, source="components/omnibase_infra/migrations", seconds=15),
     Image(name="reference", version="0.1.0", wheels=True, seconds=25),
 )
 

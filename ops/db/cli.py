@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,3 +36,114 @@ def db_sessions(
 
     place = Place(stack=stack, cluster=cluster, instance=instance)
     raise typer.Exit(sessions(place, database, as_json=as_json, console=console()))
+
+
+@db.command("migrations")
+def db_migrations(
+    stack: StackOption = "dev",
+    database: DatabaseOption = "",
+    cluster: ClusterOption = "database",
+    *,
+    verify: Annotated[bool, typer.Option("--verify", help="Run the verify queries, and look at rights.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say at which version each database is, what is pending, and what is not as it should be.
+
+    The migration runner says so, in a pod of its own beside the Job that migrates; it changes nothing. Ends with 1 if
+    anything is pending or wrong.
+    """
+    from ops.db.access import Place  # noqa: PLC0415 -- each command imports only what it needs
+    from ops.db.migrations import migrations  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster)
+    raise typer.Exit(migrations(place, database, verify=verify, as_json=as_json, console=console()))
+
+
+@db.command("top")
+def db_top(
+    stack: StackOption = "dev",
+    database: DatabaseOption = "",
+    by: Annotated[
+        Literal["total", "mean", "calls", "io"],
+        typer.Option("--by", help="Time of all calls or of one, number, blocks."),
+    ] = "total",
+    *,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, max=1000, help="How many.")] = 20,
+    cluster: ClusterOption = "database",
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the statements that cost most since the server started to count, without what users wrote in them.
+
+    Each server counts for itself: what is read through the read-only endpoint is counted on the standbys.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.top import Order, top  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster, instance=instance)
+    raise typer.Exit(top(place, database, Order(by), most, as_json=as_json, console=console()))
+
+
+@db.command("explain")
+def db_explain(
+    what: Annotated[str, typer.Argument(help="Number of a statement in `ops db top`, or a statement that reads.")],
+    stack: StackOption = "dev",
+    database: Annotated[str, typer.Option("--database", "-d", help="Where; needed with a statement.")] = "",
+    cluster: ClusterOption = "database",
+    instance: InstanceOption = "",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the server would answer a statement. Nothing is run.
+
+    Parameters may stay open ($1). Statements that write are refused; `ops db slow` has their plans when they were slow.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.explain import explain  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster, instance=instance)
+    raise typer.Exit(explain(place, what, database, as_json=as_json))
+
+
+@db.command("slow")
+def db_slow(
+    stack: StackOption = "dev",
+    database: DatabaseOption = "",
+    *,
+    since: Annotated[str, typer.Option(help="How far back: a number and s, m, h, d or w.")] = "24h",
+    most: Annotated[int, typer.Option("--most", "-n", min=1, max=1000, help="How many.")] = 20,
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """Report the statements that were slow, as Markdown: how often, how long, and the plan of the longest run.
+
+    Read from the log store, of all servers of the cluster. In dev and test a statement is slow from 250 ms on, in
+    staging and prod from 1 s. What users wrote is shown nowhere.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.slow import slow  # noqa: PLC0415
+
+    raise typer.Exit(slow(Place(stack=stack, cluster=cluster), database, since, most, as_json=as_json))
+
+
+@db.command("orphans")
+def db_orphans(
+    stack: StackOption = "dev",
+    *,
+    older: Annotated[
+        float, typer.Option("--older", min=0, help="Only those prepared longer ago, in seconds; others are at work.")
+    ] = 60,
+    resolve: Annotated[bool, typer.Option("--resolve", help="Commit or roll back as it was decided.")] = False,
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """List transactions over several databases that were prepared and never ended, with what was decided of them.
+
+    --resolve does what was decided, as superuser in the primary's pod: nobody else may end what another prepared. What
+    no coordinator of ours made is left alone. Ends with 1 if any is left.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.orphans import orphans  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster)
+    raise typer.Exit(orphans(place, older, resolve=resolve, as_json=as_json, console=console()))

@@ -33,3 +33,20 @@ def _replaced(match: re.Match[str]) -> str:
     if match["comment"] is not None:
         return " "
     return match[0] if match["name"] is not None else "?"
+
+
+_QUOTED = re.compile(r"[eE]?'(?:[^']|'')*(?:'|\Z)")
+_EXPRESSION = re.compile(
+    r"^(?P<label>\s*(?!Rows Removed)(?:[A-Z]\S* )*"
+    r"(?:Cond|Filter|Key|Output|Condition|Call|By|Statement|Parameters|Text):)(?P<rest>.*)$"
+)
+
+
+def plain_plan(plan: str) -> str:
+    """A plan in its lines without texts, and without numbers where they stand in expressions; costs and counts stay."""
+    return "\n".join(_plain_line(line) for line in _QUOTED.sub("?", plan).rstrip().splitlines())
+
+
+def _plain_line(line: str) -> str:
+    match = _EXPRESSION.match(line)
+    return f"{match['label']} {plain(match['rest'])}" if match else line.rstrip()

@@ -1,5 +1,5 @@
 """`ops logs`: lines of services and database from the store, by correlation id."""
 
-from ops.logs.command import logs
+from ops.logs.command import asker, logs
 
-__all__ = ["logs"]
+__all__ = ["asker", "logs"]

@@ -40,7 +40,7 @@ def logs(stack_name: str, identity: str, services: tuple[str, ...], since: str, 
     asked = question(identity, services, since)
     paths = stacks.paths_of(ROOT, stack_name)
     client = cluster_client(paths, stacks.load(ROOT, stack_name))
-    ask = _asker(client, stack_name)
+    ask = asker(client, stack_name)
     if follow:
         lines = _follow(ask, asked, _writer(as_json=as_json))
     else:
@@ -51,7 +51,7 @@ def logs(stack_name: str, identity: str, services: tuple[str, ...], since: str, 
     return 0 if lines else 1
 
 
-def _asker(client: Client, stack_name: str) -> Callable[[Question], list[Line]]:
+def asker(client: Client, stack_name: str) -> Callable[[Question], list[Line]]:
     """Ask the store through the API server: it needs no door of its own, and rights are the kubeconfig's."""
     space = dns_label(stack_namespace(stack_name), "logging")
     base = f"/api/v1/namespaces/{space}/services/http:{_STORE}/proxy/select/logsql/query"

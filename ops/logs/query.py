@@ -24,6 +24,8 @@ class Question:
     """Names of services; none for any."""
     seconds: int
     """How far back."""
+    phrase: str = ""
+    """Words that the text of a line has; empty for any."""
 
 
 def question(identity: str, services: tuple[str, ...], since: str) -> Question:
@@ -60,4 +62,6 @@ def logsql(asked: Question, limit: int) -> str:
     if asked.services:
         names = ", ".join(json.dumps(name) for name in asked.services)
         filters.append(f"service:in({names})")
+    if asked.phrase:
+        filters.append(json.dumps(asked.phrase))
     return f"{' '.join(filters)} | sort by (_time desc) limit {limit}"

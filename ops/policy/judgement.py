@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from omnibase_policies import RULES, STACK_RULES, Level, State, Waiver
+from omnibase_policies import STACK_RULES, Level, State, Waiver
 from omnibase_policies.evaluation import problems_of, problems_together, rules_for, unwaived, waiver_for
 from omnibase_policies.model import Problem, RuleText
 from omnibase_policies.objects import Object, objects_in
-from omnibase_policies.values import View
 
 from ops.policy.places import Lines
 from ops.policy.settings import Settings
@@ -102,8 +101,6 @@ class _Judged:
     item: Item
     object: Object
     name: str
-    unread: Problem | None = None
-    """Why no rule can be asked, if so."""
 
 
 class _Said(NamedTuple):
@@ -118,32 +115,25 @@ class _Said(NamedTuple):
 
 
 def _objects(item: Item) -> list[_Judged]:
-    try:
-        found = list(objects_in(item.manifest, token=item.token))
-    except RecursionError:
-        whole = Object(View(None), "List", partial=False, pods=[])
-        unread = Problem("", "is nested too deeply to be judged")
-        return [_Judged(item=item, object=whole, name=item.name or "List", unread=unread)]
-    return [_Judged(item=item, object=each, name=_name(each, item)) for each in found]
+    return [
+        _Judged(item=item, object=each, name=_name(each, item)) for each in objects_in(item.manifest, token=item.token)
+    ]
 
 
 def _name(found: Object, item: Item) -> str:
     """`Kind/namespace/name`, with Pulumi's name where the object has none of its own."""
-    return found.identity if "/" in found.identity else f"{found.kind}/{item.name or '(no name)'}"
+    return found.identity if "/" in found.identity else f"{found.kind or 'Object'}/{item.name or '(no name)'}"
 
 
 def _alone(judged: Iterable[_Judged], settings: Settings) -> Iterator[_Said]:
     for each in judged:
-        if each.unread is not None:
-            yield _Said(RULES["readable-pod"], each, each.unread)
-            continue
         for rule in rules_for(each.object):
             if settings.level_of(rule) is not None:
                 yield from _said(rule, each, problems_of(rule, each.object, settings.parameters), settings)
 
 
 def _together(judged: Sequence[_Judged], settings: Settings) -> Iterator[_Said]:
-    objects = [each.object for each in judged if each.unread is None]
+    objects = [each.object for each in judged]
     places = {id(each.object): each for each in judged}
     for rule in STACK_RULES.values():
         if settings.level_of(rule) is not None:

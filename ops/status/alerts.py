@@ -11,8 +11,8 @@ from ops.status.documents import Document, age_seconds, dig
 _WATCHDOG = "Watchdog"
 _ORDER = {"critical": 0, "warning": 1}
 _ABOUT = (
-    "topic", "service", "database", "certificate", "mountpoint", "deployment", "statefulset", "daemonset", "job_name",
-    "persistentvolumeclaim", "networkpolicy", "job", "pod", "namespace",
+    "topic", "service", "database", "docker_host", "certificate", "mountpoint", "deployment", "statefulset",
+    "daemonset", "job_name", "persistentvolumeclaim", "networkpolicy", "job", "pod", "namespace",
 )  # fmt: skip
 """Labels that say what an alert is about, the most telling first."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from omnibase_policies import rules  # noqa: F401 - registers the rules
 from omnibase_policies.model import (
@@ -19,7 +19,7 @@ from omnibase_policies.model import (
     State,
     Tier,
 )
-from omnibase_policies.objects import Object, objects_in
+from omnibase_policies.objects import READABLE, Object, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
 from omnibase_policies.resources import is_judged
 from omnibase_policies.waivers import annotated_waiver
@@ -99,11 +99,10 @@ class _Whole:
 
     def add(self, manifest: object, *, index: int, token: str = "") -> None:
         """Judge one manifest, and remember its objects."""
-        for found in _guarded_objects(manifest, token):
+        for found in objects_in(manifest, token=token):
             self._found.update(_judged(found, self._parameters, self._tier, index))
-            if isinstance(found, Object):
-                self._objects.append(found)
-                self._places[id(found)] = index
+            self._objects.append(found)
+            self._places[id(found)] = index
 
     def findings(self, *, together: bool) -> list[Finding]:
         """What was found, sorted."""
@@ -129,6 +128,7 @@ def problems_together(
     rule: StackRule, objects: Sequence[Object], parameters: Parameters
 ) -> list[tuple[Object, Problem]]:
     """The same before waivers; a rule that fails is a problem of the first object."""
+    objects = [found for found in objects if not found.fault]
     try:
         return list(rule.check(objects, parameters))
     except Exception as error:  # noqa: BLE001,RUF100 - as in `problems_of`
@@ -143,15 +143,12 @@ def judge(
     Args:
         token: type token of a Pulumi resource, for example `kubernetes:apps/v1:Deployment`.
     """
-    for found in _guarded_objects(manifest, token):
+    for found in objects_in(manifest, token=token):
         yield from _judged(found, parameters, tier, index)
 
 
-def _judged(found: Object | Problem, parameters: Parameters, tier: Tier, index: int) -> Iterator[Finding]:
-    """What the rules over one object say of it, or that it cannot be read."""
-    if isinstance(found, Problem):
-        yield _finding(RULES["readable-pod"], found, tier, index)
-        return
+def _judged(found: Object, parameters: Parameters, tier: Tier, index: int) -> Iterator[Finding]:
+    """What the rules over one object say of it."""
     for rule in rules_for(found):
         for problem in run(rule, found, parameters):
             yield _finding(rule, problem, tier, index)
@@ -198,6 +195,8 @@ def _defect(error: Exception) -> Problem:
 
 
 def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
+    if found.fault and rule.id != READABLE:
+        return
     if found.is_resource:
         yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
         return
@@ -225,15 +224,6 @@ def unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters:
         return []
     note = f"; the waiver of {waiver.owner} ended on {waiver.until}"
     return [Problem(each.path, each.message + note, each.state, each.because_absent) for each in problems]
-
-
-def _guarded_objects(manifest: object, token: str) -> Iterable[Object | Problem]:
-    if not isinstance(manifest, Mapping):
-        return [Problem("", "must be a mapping")]
-    try:
-        return list(objects_in(manifest, token=token))
-    except RecursionError:
-        return [Problem("", "is nested too deeply to be judged")]
 
 
 def _finding(rule: RuleText, problem: Problem, tier: Tier, index: int) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from omnibase_policies.images import exempt
 from omnibase_policies.resources import KINDS_OF_RESOURCES, RESOURCE_KINDS
+from omnibase_policies.texts import printable
 from omnibase_policies.values import View
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -86,6 +87,8 @@ class Object:
     kind: str
     partial: bool
     pods: list[Pod]
+    fault: str = ""
+    """Why it cannot be judged, if so; `readable-pod` then says that, and no other rule is asked."""
 
     @property
     def metadata(self) -> View:
@@ -120,23 +123,25 @@ class Object:
             [self.view[key].text() for key in _RESOURCE_NAMES] if self.is_resource else [self.metadata["name"].text()]
         )
         parts = (self.kind, self.metadata["namespace"].text(), next(filter(None, names), ""))
-        return "/".join(part for part in parts if part)
+        return printable("/".join(part for part in parts if part))
 
 
 MOST_OBJECTS = 100_000
 """Of one manifest. A few lines of YAML with aliases can say a List of more objects than there is memory."""
 _DEEPEST = 100
+READABLE = "readable-pod"
+"""The one rule that is asked of what cannot be judged."""
+TOO_DEEP = "is nested too deeply to be judged"
 
 
 def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
     """The object of a manifest, or those of a List.
 
+    What is no mapping, and lists of more than a hundred levels or MOST_OBJECTS objects, come as one that has a fault.
+
     Args:
         manifest: as parsed from YAML, or a Pulumi resource's inputs.
         token: type token of a Pulumi resource, which may leave out apiVersion and kind.
-
-    Raises:
-        RecursionError: more than a hundred lists in each other, or more than MOST_OBJECTS objects and lists.
     """
     waiting = [(View(manifest), token, 0)]
     for _ in range(MOST_OBJECTS):
@@ -147,15 +152,24 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
         if isinstance(found, Object):
             yield found
         elif depth == _DEEPEST:
-            raise RecursionError
+            yield unreadable(view, TOO_DEEP)
         else:
             waiting.extend((item, "", depth + 1) for item in reversed(found))
     if waiting:
-        raise RecursionError
+        yield unreadable(View(None), f"holds more than {MOST_OBJECTS} objects")
+
+
+def unreadable(view: View, fault: str) -> Object:
+    """What stands in for an object of which no rule can be asked."""
+    return Object(view, "", partial=False, pods=[], fault=fault)
 
 
 def _object(view: View, token: str) -> Object | list[View]:
     """The object, or the items of a List."""
+    if not isinstance(view.value, Mapping) and not view.is_unknown:
+        return unreadable(view, "must be a mapping")
+    if not isinstance(view["kind"].value, str | None) and not view["kind"].is_unknown:
+        return unreadable(view["kind"], "must be a text")
     kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
     if kind in KINDS_OF_RESOURCES:
         return Object(view, kind, partial=False, pods=[])

@@ -14,14 +14,14 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from omnibase_policies.evaluation import run, run_stack
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import Object, objects_in
+from omnibase_policies.objects import TOO_DEEP, Object, objects_in, unreadable
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
 from omnibase_policies.resources import is_judged
+from omnibase_policies.values import View
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
 
-_PREFIX = "kubernetes:"
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -88,8 +88,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         response = analyzer_pb2.AnalyzeResponse()
         if not is_judged(request.type):
             return response
-        manifest = _manifest(request.type, request.properties)
-        found = list(objects_in(manifest, token=request.type))
+        found = _objects(request.type, request.properties)
         for rule, policy in self._judged:
             level = self._get_enforcement_level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
@@ -107,9 +106,8 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
-        objects, urns = _objects_of(
-            (each.type, _manifest(each.type, each.properties), each.urn) for each in request.resources
-        )
+        judged = (each for each in request.resources if is_judged(each.type))
+        objects, urns = _by_urn((each.urn, _objects(each.type, each.properties)) for each in judged)
         for rule, policy in self._judged_together:
             level = self._get_enforcement_level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
@@ -144,10 +142,19 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
-    waivers = [
-        {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
-    ]
+    waivers = [waiver for name, properties in config.items() for waiver in _waivers_of(name, properties)]
     return parse({"waivers": waivers})
+
+
+def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    allowed = ("enforcementLevel", *_WAIVERS)
+    stranger = next((key for key in properties if key not in allowed), None)
+    if stranger is not None:
+        raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
+    waivers = properties.get("waivers")
+    if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
+        raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
+    return [{**waiver, "rule": rule} for waiver in waivers or []]
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -162,15 +169,10 @@ def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     return "\n".join([*(f"  {line}" for line in lines), f"  To do: {rule.remedy} See {DOCUMENTATION}#{rule.id}"])
 
 
-def _objects_of(resources: Iterable[tuple[str, Mapping[str, Any], str]]) -> tuple[list[Object], dict[int, str]]:
-    """The Kubernetes objects among (type, properties, URN), and the URN of each."""
-    found: list[Object] = []
-    urns: dict[int, str] = {}
-    for token, properties, urn in resources:
-        for each in objects_in(properties, token=token) if token.startswith(_PREFIX) else ():
-            found.append(each)
-            urns[id(each)] = urn
-    return found, urns
+def _by_urn(resources: Iterable[tuple[str, list[Object]]]) -> tuple[list[Object], dict[int, str]]:
+    """All objects, and the URN of each."""
+    pairs = [(each, urn) for urn, objects in resources for each in objects]
+    return [each for each, _ in pairs], {id(each): urn for each, urn in pairs}
 
 
 def _report_together(
@@ -187,7 +189,10 @@ def _report_together(
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        objects, urns = _objects_of((each.resource_type, _bare(each.props), each.urn) for each in args.resources)
+        judged = (each for each in args.resources if is_judged(each.resource_type))
+        objects, urns = _by_urn(
+            (each.urn, list(objects_in(_bare(each.props), token=each.resource_type))) for each in judged
+        )
         _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
@@ -226,9 +231,27 @@ _LEVELS = {
 }
 
 
+def _objects(token: str, properties: struct_pb2.Struct) -> list[Object]:
+    """The objects of a resource; one with a fault where Python cannot read so many levels."""
+    try:
+        return list(objects_in(_manifest(token, properties), token=token))
+    except RecursionError:
+        return [unreadable(View(None), TOO_DEEP)]
+
+
 def _manifest(token: str, properties: struct_pb2.Struct) -> dict[str, Any]:
     wanted = ("apiVersion", "kind", "metadata") if token in _METADATA_ONLY else properties.fields
-    return {key: json_format.MessageToDict(properties.fields[key]) for key in wanted if key in properties.fields}
+    return {key: _plain(properties.fields[key]) for key in wanted if key in properties.fields}
+
+
+def _plain(value: struct_pb2.Value) -> Any:  # noqa: ANN401 - any JSON value
+    """As `json_format.MessageToDict`, which raises at an infinite number."""
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return {key: _plain(below) for key, below in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_plain(below) for below in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)
 
 
 def _bare(value: Any) -> Any:  # noqa: ANN401 - any JSON value

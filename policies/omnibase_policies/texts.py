@@ -13,6 +13,11 @@ def as_text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
+def printable(text: str) -> str:
+    """A name of others as it may be shown: what moves a terminal's cursor or is half a character becomes `?`."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+
+
 def one_of(names: Collection[str]) -> Callable[[object], bool]:
     """Good is one of these texts."""
     return lambda value: isinstance(value, str) and value in names

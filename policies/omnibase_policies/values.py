@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, final
 
+from omnibase_policies.texts import printable
+
 
 class Unknown(Enum):
     """The type of the one value UNKNOWN."""
@@ -86,7 +88,8 @@ class View:
         above = self._above.path
         if isinstance(self._name, int):
             return f"{above}[{self._name if self._name >= 0 else '*'}]"
-        return f"{above}.{self._name}" if above else self._name
+        name = printable(self._name)
+        return f"{above}.{name}" if above else name
 
     def __getitem__(self, key: str) -> View:
         """The field of a mapping; absent where this is no mapping, unknown where this is unknown."""

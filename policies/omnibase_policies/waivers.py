@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Waiver
+from omnibase_policies.texts import printable
 from omnibase_policies.values import View
 
 PREFIX = "omnibase.io/waiver."
@@ -25,7 +26,7 @@ def annotated_waiver(rule: str, found: Object) -> Waiver | None:
 
 def parsed(rule: str, found: Object, note: View) -> Waiver | None:
     """An annotation as a waiver, None if there is none or one of its three parts is missing."""
-    parts = [part.strip() for part in note.text().split(";", _PARTS - 1)]
+    parts = [printable(part.strip()) for part in note.text().split(";", _PARTS - 1)]
     if len(parts) != _PARTS or not all(parts):
         return None
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reference import __version__, notes
 from services.reference.database import Database, UnavailableError
@@ -104,12 +105,19 @@ def _add_notes(app: FastAPI, database: Database, messages: Messages, receipts: R
     async def write(new: notes.NewNote, response: Response, key: Key = None) -> notes.Note:
         """Store a note. The same Idempotency-Key and body again give the first note, with status 200."""
         chosen = key or str(uuid.uuid4())
+
+        async def work(session: AsyncSession) -> tuple[notes.Note, bool]:
+            note, created = await notes.write(session, chosen, new.body)
+            if created:
+                messages.created(session, note)
+            return note, created
+
         try:
-            note, created = await database.run("rw", lambda session: notes.write(session, chosen, new.body))
+            note, created = await database.run("rw", work)
         except notes.KeyTakenError:
             raise HTTPException(422, f"Idempotency-Key {chosen!r} was used for another body; send a new key") from None
         if created:
-            messages.created(note)
+            messages.wake()
         else:
             response.status_code = 200
         return with_receipt(note, response)

@@ -9,6 +9,7 @@ TLS modes (verify-full) that the platform uses everywhere.
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -31,9 +32,17 @@ _log = structlog.get_logger("database")
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
-_OUTAGE_CLASSES = ("08", "57", "53")  # connection lost, server shut down or starting, too many connections
+_JITTER = 0.25  # else all that a failover cut off come back in step
 _MARKS = re.compile(r"[A-Za-z0-9._-]{1,128}")  # nothing that could end the comment, or be a placeholder of the driver
-_OUTAGE_STATES = frozenset({"25006", "40001", "40P01"})  # read-only: the old primary; serialization; deadlock
+_CONNECTION_LOST = "08"
+_OUTAGE_STATES = frozenset({
+    "57P01", "57P02", "57P03", "57P05",  # shut down, crashed, not ready yet, ended because it was idle
+    "53300",  # too many connections
+    "25006",  # read-only: the old primary
+    "40001", "40P01",  # serialization, deadlock
+})  # fmt: skip
+"""What another try of the whole transaction may mend. Not a statement that was cancelled because it took too long
+(57014), nor a full disk (53100): these would fail again, and cost the same again."""
 
 
 class UnavailableError(Exception):
@@ -79,7 +88,7 @@ class Database:
                     raise UnavailableError(f"database endpoint {endpoint} did not answer in time") from error
                 self._metrics.retries.labels(endpoint).inc()
                 await _log.awarning("database attempt failed, trying again", endpoint=endpoint, error=reason(error))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  # no secret
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _attempt(
@@ -133,7 +142,7 @@ def is_outage(error: BaseException) -> bool:
     if state is None:
         # libpq's own errors (refused, reset, closed in the middle) carry no state.
         return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
-    return state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES
+    return state[:2] == _CONNECTION_LOST or state in _OUTAGE_STATES
 
 
 def reason(error: BaseException) -> str:

@@ -1,22 +1,21 @@
 """Events about notes: published after the commit, and read again by a consumer of the same service.
 
 At least once: an event has the note's own id, by which the bus drops a second copy within its window, and by which a
-reader knows it afterwards. The table of notes is the list of what is to be published: after any failure the publisher
-asks the stream for its newest event and publishes what was written since, so no outage of the bus loses an event.
+reader knows it afterwards. It is written with its note (outbox.py), so no outage of the bus and no crash loses one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
-from collections.abc import Sequence
 
 import structlog
 from nats.aio.msg import Msg
-from nats.js.errors import NotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reference import notes
+from services.reference import notes, outbox
 from services.reference.bus import Bus
 from services.reference.database import Database
 from services.reference.metrics import Metrics
@@ -24,13 +23,7 @@ from services.reference.middleware import HEADER
 
 TOPIC = "onex.evt.reference.note-created.v1"
 STREAM = TOPIC.replace(".", "_")
-REDELIVERED = "Redelivered-From"
-"""Header of an event that an operator handed out again."""
-_WAITING = 1000  # events in memory; beyond that they are read from the table, later
-_PAGE = 200
-_OVERLAP = datetime.timedelta(seconds=60)  # commits may end in another order than their ids began
-_OVERLAP_NOTES = 1000
-_NEVER_PUBLISHED = datetime.timedelta(hours=24)
+_LOOK_SECONDS = 5.0  # how long rows of a process that was killed wait for another
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _log = structlog.get_logger("events")
 
@@ -46,86 +39,57 @@ class NoteCreated(BaseModel):
     correlation_id: str | None = None
 
 
+class PublishError(Exception):
+    """The bus did not take an event; it stays in the outbox."""
+
+
 class Publisher:
-    """Publishes one event for each note."""
+    """Publishes one event for each note, through the outbox."""
 
     def __init__(self, bus: Bus, database: Database, metrics: Metrics) -> None:
         self._bus, self._database, self._metrics = bus, database, metrics
-        self._waiting: asyncio.Queue[NoteCreated] = asyncio.Queue(_WAITING)
-        self._behind = True  # what happened before this process started is not known
+        self._written = asyncio.Event()
 
-    def created(self, note: notes.Note, correlation_id: str | None) -> None:
-        """Publish soon. Never waits and never fails: the note is stored already."""
+    def created(self, session: AsyncSession, note: notes.Note, correlation_id: str | None) -> None:
+        """Publish when this transaction is committed."""
         event = NoteCreated(note_id=note.id, key=note.key, created_at=note.created_at, correlation_id=correlation_id)
-        try:
-            self._waiting.put_nowait(event)
-        except asyncio.QueueFull:
-            self._behind = True
-        self._metrics.events_waiting.set(self._waiting.qsize())
+        outbox.add(
+            session,
+            topic=TOPIC,
+            message_id=f"note-{note.id}",
+            payload=event.model_dump_json(),
+            correlation_id=correlation_id,
+        )
+
+    def wake(self) -> None:
+        """Something was committed: look at once."""
+        self._written.set()
 
     async def run(self) -> None:
-        """Publish the next event, after those that were missed."""
-        if self._behind:
-            await self._bus.wait()
-            self._behind = False
-            try:
-                await self._catch_up()
-            except BaseException:
-                self._behind = True
-                raise
-        event = await self._waiting.get()
+        """Publish everything that is in the outbox now, then wait for more: ours, or what another process left."""
+        await self._bus.wait()
+        self._written.clear()
         try:
-            await self._publish(event)
-        except BaseException:
-            self._behind = True
-            raise
+            while await self._database.run("rw", self._relay) == outbox.BATCH:
+                pass
         finally:
-            self._metrics.events_waiting.set(self._waiting.qsize())
+            self._metrics.events_waiting.set(await self._database.run("rw", outbox.waiting))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._written.wait(), _LOOK_SECONDS)
 
-    async def _publish(self, event: NoteCreated) -> None:
-        headers = {"Nats-Msg-Id": f"note-{event.note_id}"}
-        if event.correlation_id:
-            headers[HEADER] = event.correlation_id
+    async def _relay(self, session: AsyncSession) -> int:
+        return await outbox.relay(session, self._publish)
+
+    async def _publish(self, row: outbox.OutboxRow) -> None:
+        headers = {"Nats-Msg-Id": row.message_id}
+        if row.correlation_id:
+            headers[HEADER] = row.correlation_id
         try:
-            await self._bus.streams.publish(TOPIC, event.model_dump_json().encode(), headers=headers)
-        except Exception:
+            await self._bus.streams.publish(row.topic, row.payload.encode(), headers=headers)
+        except Exception as error:
             self._metrics.events_published.labels("failed").inc()
-            raise
+            raise PublishError(f"{row.message_id}: {error!r}") from error  # else a time-out would be the database's
         self._metrics.events_published.labels("ok").inc()
-
-    async def _catch_up(self) -> None:
-        since, after = await self._last()
-        while True:
-            missed = await self._missed(since, after)
-            for note in missed:
-                await self._publish(NoteCreated(note_id=note.id, key=note.key, created_at=note.created_at))
-                after = note.id
-            if len(missed) < _PAGE:
-                return
-            await _log.ainfo("publishing what was missed", after=after)
-
-    async def _last(self) -> tuple[datetime.datetime, int | None]:
-        """From when on, and after which id, notes may be unpublished."""
-        try:
-            event = NoteCreated.model_validate_json(await self._newest())
-        except (NotFoundError, ValidationError):
-            return datetime.datetime.now(datetime.UTC) - _NEVER_PUBLISHED, None
-        return event.created_at - _OVERLAP, event.note_id - _OVERLAP_NOTES
-
-    async def _newest(self) -> bytes:
-        """The newest event that the service itself published: operators may have handed out older ones after it."""
-        message = await self._bus.streams.get_last_msg(STREAM, TOPIC)
-        while REDELIVERED in (message.headers or {}):
-            before = (message.seq or 1) - 1
-            if before == 0:
-                raise NotFoundError
-            message = await self._bus.streams.get_msg(STREAM, before)
-        return message.data or b""
-
-    async def _missed(self, since: datetime.datetime, after: int | None) -> Sequence[notes.Note]:
-        return await self._database.run(
-            "rw", lambda session: notes.written_since(session, since, after, _OVERLAP_NOTES, _PAGE)
-        )
 
 
 class Consumer:

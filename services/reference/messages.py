@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reference import notes
 from services.reference.bus import Bus, forever
@@ -33,11 +34,15 @@ class Messages:
             return "off"
         return "ok" if self._bus.connected else "down"
 
-    def created(self, note: notes.Note) -> None:
-        """A note was stored; its event carries the request's correlation id."""
+    def created(self, session: AsyncSession, note: notes.Note) -> None:
+        """A note is stored by this transaction; its event is too, and carries the request's correlation id."""
         if self._enabled:
             correlation = structlog.contextvars.get_contextvars().get("correlation_id")
-            self._publisher.created(note, None if correlation is None else str(correlation))
+            self._publisher.created(session, note, None if correlation is None else str(correlation))
+
+    def wake(self) -> None:
+        """A transaction with an event was committed."""
+        self._publisher.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

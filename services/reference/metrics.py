@@ -45,7 +45,9 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.bus_connected = Gauge("messages_connected", "1 while the bus answers.", registry=self.registry)
-        self.events_waiting = Gauge("events_waiting", "Events in memory, not yet published.", registry=self.registry)
+        self.events_waiting = Gauge(
+            "events_waiting", "Events in the outbox, not yet published.", registry=self.registry
+        )
         self.events_published = Counter(
             "events_published_total", "Attempts to publish an event.", ["result"], registry=self.registry
         )

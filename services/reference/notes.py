@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, DateTime, FetchedValue, Identity, String, Text, func, select
+from sqlalchemy import BigInteger, DateTime, FetchedValue, Identity, String, Text, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -78,18 +78,4 @@ async def read(session: AsyncSession, note_id: int) -> Note | None:
 async def page(session: AsyncSession, after: int, limit: int) -> list[Note]:
     """Up to `limit` notes with an id above `after`, in the order of their ids."""
     statement = select(NoteRow).where(NoteRow.id > after).order_by(NoteRow.id).limit(limit)
-    return [Note.model_validate(row) for row in (await session.execute(statement)).scalars()]
-
-
-async def written_since(
-    session: AsyncSession, since: datetime, after: int | None, newest: int, limit: int
-) -> list[Note]:
-    """Up to `limit` notes written at `since` or later, in the order of their ids.
-
-    Args:
-        after: only ids above; None: only the `newest` ids, which spares a look at the whole table.
-    """
-    if after is None:
-        after = ((await session.execute(select(func.max(NoteRow.id)))).scalar_one() or 0) - newest
-    statement = select(NoteRow).where(NoteRow.id > after, NoteRow.created_at >= since).order_by(NoteRow.id).limit(limit)
     return [Note.model_validate(row) for row in (await session.execute(statement)).scalars()]

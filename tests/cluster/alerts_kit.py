@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +37,28 @@ def alerts(kubectl: Kubectl, name: str, **labels: str) -> list[dict[str, Any]]:
 def alert_states(kubectl: Kubectl) -> dict[str, str]:
     """State by name of the alert; an alert that is not there is neither pending nor firing."""
     return {entry["labels"]["alertname"]: entry["state"] for entry in prometheus(kubectl, "alerts").get("alerts", [])}
+
+
+def rule(kubectl: Kubectl, name: str) -> str:
+    """The expression of an alert as Prometheus has it."""
+    groups = prometheus(kubectl, "rules")["groups"]
+    (found,) = [each["query"] for group in groups for each in group["rules"] if each["name"] == name]
+    return str(found)
+
+
+def holds(kubectl: Kubectl, name: str, windows: Mapping[str, str], seconds: float = 60) -> float:
+    """Wait until an alert's expression is true when it looks back for a shorter time; returns the seconds it took.
+
+    For alerts that look back for minutes, so that a test need not keep the fault up for as long.
+
+    Args:
+        windows: a window of the expression (`10m`) -> the one to ask with.
+    """
+    expression = rule(kubectl, name)
+    for long, short in windows.items():
+        assert f"[{long}]" in expression, expression
+        expression = expression.replace(f"[{long}]", f"[{short}]")
+    return wait_for(lambda: bool(query(kubectl, expression)), seconds, f"{name} holds: {expression}")
 
 
 def noticed(kubectl: Kubectl, name: str, seconds: float = 90, **labels: str) -> float:

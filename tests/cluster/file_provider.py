@@ -42,6 +42,9 @@ def wait_at_gate() -> None:
 class Files(provider_pb2_grpc.ResourceProviderServicer):
     """Objects as files <namespace>/<name>.json."""
 
+    def Attach(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
     def Handshake(self, request: Any, context: Any) -> Any:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=False, accept_resources=False)
 
@@ -66,8 +69,8 @@ class Files(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=kind)
 
     def Create(self, request: Any, context: Any) -> Any:
-        metadata = plain(request.properties)["metadata"]
-        identity = f"{metadata['namespace']}/{metadata['name']}"
+        metadata = plain(request.properties).get("metadata", {})
+        identity = f"{metadata.get('namespace', 'none')}/{metadata.get('name', request.urn.rpartition('::')[2])}"
         if not request.preview:
             target = path_of(identity)
             if target.exists():

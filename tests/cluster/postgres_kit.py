@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from omnibase_infra.postgres import statements
 
 from local.images.catalogue import IMAGES
 from local.images.debian import debian_steps
@@ -26,6 +27,7 @@ from local.progress import Progress
 from local.steps import run_steps
 from tests.cluster.node_kit import free_port, wait_for
 from tests.cluster.tls_kit import Authority, make_authority, make_certificate
+from tests.stacks.support.samples import postgres
 
 _ROOT = Path(__file__).resolve().parents[2]
 _UID = 26
@@ -55,6 +57,8 @@ class DebianPostgres:
     """Where it listens."""
     network: str = "127.0.0.1/32"
     """Who may connect."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further settings of postgresql.conf."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -118,6 +122,7 @@ class DebianPostgres:
             "log_statement": "all",
             "fsync": "off",
             "shared_buffers": "16MB",
+            **self.settings,
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (self.directory / "server.log").open("ab") as log:
@@ -181,13 +186,22 @@ class DebianPostgres:
 @pytest.fixture(scope="session")
 def external_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianPostgres]:
     """A running server for all tests of a run; tests that stop it start it again."""
-    server = new_server(tmp_path_factory.mktemp("postgres"))
+    settings = {
+        **statements.parameters(postgres(prepared_transactions=10)),
+        "shared_preload_libraries": "pg_stat_statements,auto_explain",  # in a cluster the operator adds them
+    }
+    server = new_server(tmp_path_factory.mktemp("postgres"), settings=settings)
     yield server
     server.stop()
 
 
 def new_server(
-    directory: Path, *, host: str = HOST, address: str = "127.0.0.1", network: str = "127.0.0.1/32"
+    directory: Path,
+    *,
+    host: str = HOST,
+    address: str = "127.0.0.1",
+    network: str = "127.0.0.1/32",
+    settings: dict[str, str] | None = None,
 ) -> DebianPostgres:
     """A running server below a directory, on a free port; for the rest see DebianPostgres."""
     paths = Paths.from_environment()
@@ -196,7 +210,10 @@ def new_server(
         wanted = f"debian packages of {image.name}"
         steps = [replace(step, after=()) for step in debian_steps(paths) if step.name == wanted]
         run_steps(steps, paths, Progress(), retry="make test-cluster")
-    server = DebianPostgres(directory=directory, port=free_port(address), host=host, address=address, network=network)
+    server = DebianPostgres(
+        directory=directory, port=free_port(address), host=host, address=address, network=network,
+        settings=settings or {},
+    )  # fmt: skip
     try:
         server.create(image.debs(paths))
     except BaseException:

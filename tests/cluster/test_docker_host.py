@@ -15,6 +15,7 @@ from local.images.registry import connect
 from local.node import Node, control
 from local.paths import Paths
 from tests.cluster.docker_host_kit import PACK, PORT, Host, deploy
+from tests.cluster.docker_watch_kit import Watch, watching
 from tests.cluster.images_kit import ask
 from tests.cluster.node_kit import all_ready, wait_for
 
@@ -23,6 +24,7 @@ SECRET = "only for this example"
 SCRATCH = "/tmp"  # noqa: S108 - a directory in the container
 _SOCKETS = "/bin/busybox cat /proc/net/tcp /proc/net/tcp6"
 _LISTENS = re.compile(r":2328 0+:0000 0A ")  # on port 9000, of either family
+_FEWEST_DEATHS, _MOST_DEATHS = 3, 16  # containers that the tests before made and never started hide some
 _FORKS = f"for i in {' '.join(map(str, range(18)))}; do /bin/busybox sleep 5 & done"
 
 
@@ -38,6 +40,13 @@ def host(
     assert "[advisory]" not in said
     yield made
     made.run("destroy")
+
+
+@pytest.fixture(scope="module")
+def watch(host: Host, node: Node, paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """A Prometheus with our rules, which reads the engine."""
+    with watching(node, paths, tmp_path_factory.mktemp("watch"), containers=2) as made:
+        yield made
 
 
 @pytest.fixture
@@ -139,10 +148,12 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(host: Host) ->
     host.run("refresh", "--expect-no-changes")
 
 
-def test_what_was_changed_by_hand_is_shown_and_repaired_without_a_new_container(host: Host) -> None:
+def test_what_was_changed_by_hand_is_shown_and_repaired_without_a_new_container(host: Host, watch: Watch) -> None:
+    assert watch.alerts() == set()
     before = host.inspect(WEB)["Id"]
     host.docker("update", "--memory=32m", "--memory-swap=32m", "--restart=no", WEB)
     host.docker("stop", "--time=1", CLIENT)
+    watch.notices("DockerContainersMissing")
 
     shown = host.run("preview", "--refresh", "--diff")
     host.run("up", "--refresh")
@@ -153,6 +164,7 @@ def test_what_was_changed_by_hand_is_shown_and_repaired_without_a_new_container(
     assert (live["Id"], live["HostConfig"]["Memory"]) == (before, 16 << 20)
     assert live["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
     assert host.inspect(CLIENT)["State"]["Running"]
+    watch.forgets("DockerContainersMissing")
     host.run("preview", "--refresh", "--expect-no-changes")
 
 
@@ -201,19 +213,26 @@ def test_a_container_that_does_not_become_healthy_fails_the_deployment_in_time_a
 
 
 @pytest.mark.req("C3.6")
-def test_a_process_that_dies_is_started_again(host: Host) -> None:
-    before = host.inspect(WEB)["State"]
-    os.kill(before["Pid"], signal.SIGKILL)
-    wait_for(lambda: host.inspect(WEB)["State"]["Pid"] not in (0, before["Pid"]), 20, "the engine starts it again")
+def test_a_process_that_dies_is_started_each_time_and_before_long_somebody_is_told(host: Host, watch: Watch) -> None:
+    deaths = 0
+    while deaths < _MOST_DEATHS and "DockerContainerRestarting" not in watch.alerts():
+        before = host.inspect(WEB)["State"]["Pid"]
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda old=before: host.inspect(WEB)["State"]["Pid"] not in (0, old), 20, "the engine starts it again")  # type: ignore[misc]
+        deaths += 1
+    watch.notices("DockerContainerRestarting")
+    print(f"{deaths} deaths until then")
+    assert deaths >= _FEWEST_DEATHS, "nobody is told of a single one"
     wait_for(lambda: healthy(host), 30, "it is healthy again")
     host.run("preview", "--refresh", "--expect-no-changes")
 
 
 @pytest.mark.req("C3.6")
 def test_containers_come_back_with_the_engine_and_an_up_without_it_says_so(
-    host: Host, paths: Paths, namespace: Path
+    host: Host, paths: Paths, namespace: Path, watch: Watch
 ) -> None:
     control.ask(paths, "stop-process", "dockerd", seconds=120)
+    watch.notices("DockerHostDown")
     try:
         host.set(greeting="good morning")
         began = time.monotonic()
@@ -224,6 +243,8 @@ def test_containers_come_back_with_the_engine_and_an_up_without_it_says_so(
         control.ask(paths, "start-process", "dockerd", seconds=120)
     wait_for(lambda: all_ready(paths), 60, "dockerd")
     wait_for(lambda: healthy(host) and healthy(host, CLIENT), 60, "both containers")
+    for name in ("DockerHostDown", "DockerContainersMissing", "DockerContainerRestarting"):
+        watch.forgets(name)
     assert ask(namespace, PORT, "GET", "/").status == 200
 
     host.run("up")

@@ -1,6 +1,6 @@
-"""A fault of the database that no failover mends: bounded, noticed by an alert, and whole again without an operator.
+"""Faults that no failover mends: bounded, noticed by an alert, and whole again without an operator.
 
-The other one, a replica that stands still, waits for its alert beside those of test_platform_with_monitoring.
+A replica that stands still waits for its alert beside those of test_platform_with_monitoring.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from local.node import control
+from local.paths import Paths
 from tests.cluster.alerts_kit import alert_states, noticed
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import wait_for
+from tests.cluster.node_kit import all_ready, wait_for
 from tests.cluster.platform_kit import NAMESPACE, Service, database_is_whole
 
 _FENCED = "cnpg.io/fencedInstances"
@@ -56,3 +58,16 @@ def test_without_any_instance_the_service_says_so_in_time_and_writes_again_after
     wait_for(lambda: "DatabasePrimaryMissing" not in alert_states(kubectl), 90, "the alert ends")
     assert restarts(kubectl) == before, "a database that is away is no reason to restart a service"
     wait_for(lambda: database_is_whole(kubectl), 180, "both instances are whole again")
+
+
+@pytest.mark.usefixtures("outputs")
+@pytest.mark.req("C3.8")
+def test_a_docker_host_whose_engine_stands_still_is_noticed_in_the_cluster(kubectl: Kubectl, paths: Paths) -> None:
+    wait_for(lambda: "DockerHostDown" not in alert_states(kubectl), 30, "the engine is read before the test")
+    control.ask(paths, "stop-process", "dockerd", seconds=120)
+    try:
+        print(f"noticed after {noticed(kubectl, 'DockerHostDown', 40, docker_host='node'):.0f} s")
+    finally:
+        control.ask(paths, "start-process", "dockerd", seconds=120)
+    wait_for(lambda: all_ready(paths), 60, "dockerd")
+    wait_for(lambda: "DockerHostDown" not in alert_states(kubectl), 60, "the alert ends")

@@ -19,7 +19,7 @@ from omnibase_infra.gateway.names import CONTROLLER_NAMESPACE
 from local.node import Node
 from local.paths import Paths
 from local.report import gateway_lines
-from tests.cluster.alerts_kit import noticed
+from tests.cluster.alerts_kit import alert_states, noticed
 from tests.cluster.calls_kit import calling
 from tests.cluster.conftest import Kubectl
 from tests.cluster.gateway_kit import HELD_REQUESTS, Caller, Reply, echo_manifests
@@ -55,6 +55,13 @@ def echo(caller: Caller, kubectl: Kubectl, image_references: dict[str, str]) -> 
     wait_for(lambda: caller.call("/echo", key=key).status == 200, 60, "the service behind the route answers")
     yield "/echo"
     kubectl("delete", "-f", "-", "--grace-period=1", stdin=manifests)
+
+
+def scale_proxies(kubectl: Kubectl, count: int) -> None:
+    """Change the number of proxies; those that are too many go at once."""
+    kubectl("scale", "deployment", "-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, f"--replicas={count}")
+    if not count:
+        kubectl("delete", "pods", "-n", CONTROLLER_NAMESPACE, "-l", _PROXIES, "--grace-period=0", "--force")
 
 
 def proxy_pods(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -328,6 +335,11 @@ def test_without_its_controller_the_gateway_serves_and_a_metric_says_so(
         assert {caller.call("/notes?limit=1", key=key).status for _ in range(20)} == {200}
         assert caller.call("/notes").status == 401
         print(f"noticed after {noticed(kubectl, 'GatewayControllerGone'):.0f} s")
+        scale_proxies(kubectl, 0)  # which the controller would undo
+        print(f"no proxy at all noticed after {noticed(kubectl, 'GatewayDown'):.0f} s")
     finally:
         kubectl("scale", "-n", CONTROLLER_NAMESPACE, "deployment/envoy-gateway", "--replicas=1")
-    wait_for(lambda: set(connected()) == {"1"}, 90, "the proxies found their controller again")
+        scale_proxies(kubectl, 2)
+    wait_for(lambda: connected() == ["1", "1"], 90, "the proxies have their controller again")
+    wait_for(lambda: caller.call("/notes?limit=1", key=key).status == 200, 60, "calls get through")
+    wait_for(lambda: "GatewayDown" not in alert_states(kubectl), 60, "the alert ends")

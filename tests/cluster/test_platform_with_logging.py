@@ -10,6 +10,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,13 +21,14 @@ import yaml
 from local.node import NetworkPlan, Node, kernel
 from local.paths import Paths
 from ops.logs.query import logsql, question
-from tests.cluster.alerts_kit import noticed
+from tests.cluster.alerts_kit import alert_states, holds, noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import PATIENCE, SHELL_IMAGE, eventually, pod, wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGING, AGENTS = f"{NAMESPACE}-logging", f"{NAMESPACE}-agents"
+_FREE = "-storage.minFreeDiskSpaceBytes="
 _ARRIVES = 30.0  # seconds from a line's writing to its answer, on a busy machine
 
 Talker = Callable[[str, str], None]
@@ -160,6 +162,7 @@ def test_lines_written_while_the_store_is_away_arrive_afterwards(
         for identity in identities:
             assert service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)[0] == 201
         print(f"noticed after {noticed(kubectl, 'LogStoreDown'):.0f} s")
+        print(f"the collector is stuck after {holds(kubectl, 'LogCollectorStuck', {'5m': '20s'}):.0f} s more")
         ready = ("get", "daemonset", "-n", AGENTS, "logging-collector", "-o", "jsonpath={.status.numberReady}")
         wait_for(lambda: kubectl(*ready) == "1", 30, "the collector is ready")
         said = ops_logs(paths, "--id", identities[0])
@@ -177,6 +180,38 @@ def test_lines_written_while_the_store_is_away_arrive_afterwards(
         )
     assert len(of_request(lines(paths, identities[0]))) == 2
     print(f"store away for {gone:.0f} s; all lines there {took:.1f} s after it was back")
+
+
+@contextmanager
+def store_without_room(kubectl: Kubectl) -> Iterator[None]:
+    """The log store starts anew and takes its volume for full: it wants more free bytes than any disk has."""
+    (found,) = kubectl.items(f"/apis/apps/v1/namespaces/{LOGGING}/statefulsets")
+    arguments = found["spec"]["template"]["spec"]["containers"][0]["command"]
+    (place,) = [number for number, each in enumerate(arguments) if each.startswith(_FREE)]
+
+    def restart(argument: str) -> None:
+        path = f"/spec/template/spec/containers/0/command/{place}"
+        patch = json.dumps([{"op": "replace", "path": path, "value": argument}])
+        kubectl("patch", "statefulset", "-n", LOGGING, "logging-store", "--type=json", f"--patch={patch}")
+        kubectl("rollout", "status", "-n", LOGGING, "statefulset/logging-store", "--timeout=90s")
+
+    restart(f"{_FREE}{1 << 60}")
+    try:
+        yield
+    finally:
+        restart(arguments[place])
+
+
+@pytest.mark.req("C3.8", "C6.5")
+def test_a_store_without_room_takes_no_line_until_there_is_some(
+    service: Service, paths: Paths, kubectl: Kubectl
+) -> None:
+    identity = str(uuid.uuid4())
+    with store_without_room(kubectl):
+        print(f"noticed after {noticed(kubectl, 'LogStoreFull'):.0f} s")
+        assert service.call("POST", "/notes", {"body": "text"}, X_Correlation_ID=identity)[0] == 201
+    wait_for(lambda: len(of_request(stored(kubectl, identity))) == 2, 60, "the lines that waited are in the store")
+    wait_for(lambda: "LogStoreFull" not in alert_states(kubectl), 60, "the alert ends")
 
 
 @pytest.mark.req("C6.5")
@@ -228,7 +263,11 @@ def test_a_killed_collector_loses_no_line(talk: Talker, node: Node, paths: Paths
     (before,) = eventually(lambda: collectors(paths), 60, "a collector runs")
     talk("counter", script)
     wait_for(lambda: int(ask_store(kubectl, query)[0]["rows"]) >= 100, _ARRIVES, "rows arrive")
-    os.kill(before, signal.SIGKILL)
+    os.kill(before, signal.SIGSTOP)
+    silent = holds(kubectl, "LogsNotArriving", {"10m": "15s"})
+    print(f"a collector that stands still hands nothing over, noticed after {silent:.0f} s")
+    with suppress(ProcessLookupError):  # where its probe was quicker
+        os.kill(before, signal.SIGKILL)
     kubectl("exec", "-n", NAMESPACE, "counter", "--", "/bin/busybox", "touch", "/www/go")
     restarted = wait_for(lambda: collectors(paths) not in ([], [before]), 60, "the collector runs again")
     took = wait_for(lambda: int(ask_store(kubectl, query)[0]["rows"]) == count, 90, "every row is in the store")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
 
 from local.paths import Paths
-from tests.cluster.alerts_kit import noticed
+from tests.cluster.alerts_kit import holds, noticed
 from tests.cluster.conftest import Kubectl
 from tests.cluster.messages_kit import STREAM, TOPIC, Door, door, letters, metrics
 from tests.cluster.node_kit import eventually, nothing_scheduled, pod_identity
@@ -28,6 +29,7 @@ from tests.cluster.platform_kit import NAMESPACE, STACK, Service
 
 CONSUMED = 'events_consumed_total{result="ok"}'
 MALFORMED = 'events_consumed_total{result="malformed"}'
+_UNREAD = 110  # from 100 on a consumer is behind
 _DELIVERIES = 3  # after them the server gives up
 
 
@@ -296,10 +298,23 @@ def test_a_stream_changed_by_hand_is_mended_and_one_that_nobody_declares_is_show
         return age, (await streams.stream_info("stray")).state.messages == 0
 
     bus.run("stream-controller", change)
+    print(f"noticed after {noticed(kubectl, 'TopicsNotAsDeclared'):.0f} s")
     month = 30 * 24 * 3600.0
     eventually(lambda: bus.run("stream-controller", look) == (month, True), 60, "the declared retention is back")
     undeclared = "messages_streams_undeclared"
     eventually(lambda: metrics(kubectl, "messages-controller").get(undeclared) == 1, 60, "the stray stream is counted")
+
+
+@pytest.mark.req("C3.8", "C7.5")
+def test_events_that_nobody_reads_are_noticed_while_they_become_more(
+    bus: Door, service: Service, kubectl: Kubectl
+) -> None:
+    bus.run("auditor", skip_to_end)
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda number: service.write(f"unread-{number}-{uuid.uuid4()}")[0], range(_UNREAD)))
+    assert set(written) == {201}
+    print(f"noticed after {holds(kubectl, 'ConsumerBehind', {'10m:1m': '2m:5s'}):.0f} s")
+    bus.run("auditor", skip_to_end)
 
 
 @pytest.mark.req("C2.10", "C7.6", "C7.8", "C3.6")

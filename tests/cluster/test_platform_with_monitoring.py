@@ -16,6 +16,7 @@ import pytest
 from local.paths import Paths
 from tests.cluster.alerts_kit import SPACE, alert_states, noticed, prometheus, query
 from tests.cluster.conftest import Kubectl
+from tests.cluster.gateway_kit import Caller
 from tests.cluster.node_kit import SHELL_IMAGE, eventually, pod, pod_identity, wait_for
 from tests.cluster.platform_kit import NAMESPACE, Service, database_is_whole, writing
 from tests.cluster.test_platform_status import status
@@ -48,6 +49,7 @@ def received(kubectl: Kubectl, name: str, since: float) -> list[str]:
 def test_every_target_is_read(ask: Kubectl, kubectl: Kubectl) -> None:
     monitors = json.loads(kubectl("get", "podmonitors", "-A", "-o", "json"))["items"]
     wanted = {item["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["replacement"] for item in monitors}
+    wanted |= {"docker"}  # the node's engine, as Pulumi.test.yaml names it
     assert {"reference", "database", "database-pooler", "postgres-operator", "node-exporter"} <= wanted
     assert {"kube-state-metrics", "gateway-proxy", "logging-store", "messages-controller"} <= wanted
 
@@ -188,6 +190,23 @@ def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_w
     print(
         f"fired after {fired:.0f} s, paged {paged:.0f} s after the receiver came back, resolved after {resolved:.0f} s"
     )
+
+
+@pytest.mark.req("C3.8", "C7.8")
+def test_a_configuration_that_the_proxies_refuse_is_noticed_while_they_serve_on(
+    outputs: dict[str, Any], paths: Paths, kubectl: Kubectl
+) -> None:
+    def offer(ciphers: list[str] | None) -> None:
+        patch = json.dumps({"spec": {"tls": {"ciphers": ciphers}}})
+        kubectl("patch", "clienttrafficpolicy", "-n", NAMESPACE, "gateway", "--type=merge", f"--patch={patch}")
+
+    caller = Caller(paths, outputs, kubectl)
+    offer(["NO-SUCH-CIPHER"])  # the controller takes any name, the proxies look it up
+    try:
+        print(f"noticed after {noticed(kubectl, 'GatewayConfigurationRejected'):.0f} s")
+        assert caller.call("/notes?limit=1", key=caller.key("operator")).status == 200
+    finally:
+        offer(None)
 
 
 @pytest.mark.req("C3.8")

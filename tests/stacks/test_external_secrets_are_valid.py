@@ -33,6 +33,16 @@ def test_an_order_fits_the_operators_schema(entry: dict[str, str]) -> None:
     assert schemas.problems(order(**entry)) == []
 
 
+def test_an_order_is_filled_before_the_update_goes_on_and_keeps_its_secret_up_to_date() -> None:
+    found = order()
+    assert found["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready", "what the operator sets"
+    assert found["spec"]["target"] == {
+        "name": found["metadata"]["name"], "creationPolicy": "Owner", "deletionPolicy": "Retain",
+    }, "not immutable: the operator could not renew it"  # fmt: skip
+    assert found["spec"]["refreshInterval"] == "1h"
+    assert found["spec"]["data"] == [{"secretKey": "token", "remoteRef": {"key": "apps/web"}}]
+
+
 def test_the_schema_sees_a_wrong_order() -> None:
     wrong = copy.deepcopy(order())
     wrong["spec"]["target"]["creationPolicy"] = "Sometimes"

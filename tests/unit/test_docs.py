@@ -11,7 +11,8 @@ from typer.main import get_command
 from ops.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+_EXAMPLES = (ROOT / "examples").glob("*/README.md")
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *_EXAMPLES])
 RUNBOOKS = [page for page in PAGES if page.parent.name == "runbooks" and page.name != "README.md"]
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 

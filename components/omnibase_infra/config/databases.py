@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,11 @@ from omnibase_infra.waiver import Waiver
 
 WATCHDOG_MEMORY_MIB = 32
 WATCHDOG_CPU_MILLIS = 10
+MIGRATOR_IMAGE = "migrator"
+MIGRATOR_MEMORY_MIB = 96
+"""Memory request and limit of the Job that migrates."""
+MIGRATOR_CPU_MILLIS = 25
+
 Extension = Literal["btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp"]
 """What the image of the server holds, as contrib of PostgreSQL."""
 
@@ -40,8 +46,7 @@ class PoolerConfig(Section):
 
 
 class MigrationsConfig(Section):
-    """The migration set of a database. The first database's up files run as it is made; no other field has an effect
-    yet."""
+    """The migration set of a database. A Job runs it before any service that uses a database of the stack changes."""
 
     directory: ProjectPath
     """Directory of `NNNN_name.up.sql`, `.down.sql` and `.verify.sql`, relative to the project."""
@@ -54,6 +59,8 @@ class MigrationsConfig(Section):
     """Databases whose migrations must be complete before these start."""
     required_tables: list[Identifier] = []
     """Tables that must be there when all have run."""
+    target_version: Annotated[int, Field(ge=0, le=9999)] | None = None
+    """Version to which the database is brought, up or down; default the newest. 0 takes everything back."""
 
 
 class DatabaseConfig(Section):
@@ -135,6 +142,8 @@ class PostgresConfig(Section):
     """Memory request and limit of each instance, in MiB; a quarter is shared_buffers."""
     max_connections: Annotated[int, Field(ge=20, le=5000)]
     """Server connections of each instance; the poolers must fit below it."""
+    prepared_transactions: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Most transactions that may be prepared at once, for two-phase commit over two databases; 0: none may."""
     password_generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Raise by one to make new passwords of all roles that log in."""
     pooler: PoolerConfig
@@ -152,3 +161,13 @@ class PostgresConfig(Section):
     def first(self) -> str:
         """Name of the database that the cluster is made with."""
         return self.first_database or next(iter(self.databases))
+
+
+def migrations_job(cluster: str) -> str:
+    """Name of the Job that runs the migrations of all databases of a cluster, and of its pods."""
+    return f"{cluster}-migrations"
+
+
+def migrated(databases: Mapping[str, Any]) -> list[str]:
+    """Names of the databases that have a migration set."""
+    return [name for name, each in databases.items() if each.migrations]

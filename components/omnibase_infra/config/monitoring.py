@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -11,9 +12,12 @@ from pydantic import AfterValidator, Field, SecretStr
 from omnibase_infra.config.agents import required_by
 from omnibase_infra.config.capability import Capability, Finding
 from omnibase_infra.config.environments import Environment
-from omnibase_infra.config.section import Cidr, CpuMillis, MemoryMib, QuotaConfig, Section
-from omnibase_infra.config.units import Date
+from omnibase_infra.config.section import Cidr, CpuMillis, Label, MemoryMib, QuotaConfig, Section
+from omnibase_infra.config.units import Address, Date, Port
 from omnibase_infra.waiver import Waiver, today, waiver_problems
+
+if TYPE_CHECKING:
+    from omnibase_infra.config.model import ClusterConfig
 
 BYTES_PER_SAMPLE = 1.7
 """On disk, compressed. Prometheus' own documentation says 1 to 2 bytes."""
@@ -146,6 +150,17 @@ class WorkloadExporterConfig(Section):
         }
 
 
+class DockerHostConfig(Section):
+    """A Docker host whose engine serves its figures, by `metrics-addr` in its daemon.json."""
+
+    address: Address | None = None
+    """Where; a private address, as the figures have neither password nor encryption. Default: the local node."""
+    port: Port = 9323
+    """Port of the figures."""
+    containers: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many containers must run there at least; 0: not looked at."""
+
+
 class MonitoringConfig(Section):
     """Metrics of every part, alerts of ours, and their way to people."""
 
@@ -169,6 +184,8 @@ class MonitoringConfig(Section):
     """What the API server knows of the stack's workloads."""
     receiver: ReceiverConfig = ReceiverConfig()
     """Where alerts are sent."""
+    docker_hosts: dict[Label, DockerHostConfig] = {}
+    """Docker hosts outside of the cluster that are watched too, by name."""
 
 
 def _images(monitoring: MonitoringConfig) -> Sequence[str]:
@@ -254,6 +271,19 @@ def _quota(monitoring: MonitoringConfig) -> Iterator[Finding]:
     for field, (needed, limit) in sums.items():
         if monitoring.enabled and needed > limit:
             yield f"monitoring.quota.{field}", str(limit), f"must be at least {needed}", "raise it, or declare less"
+
+
+def _docker_hosts(cluster: ClusterConfig, monitoring: MonitoringConfig) -> Iterator[Finding]:
+    for name, host in monitoring.docker_hosts.items():
+        path = f"monitoring.docker_hosts.{name}.address"
+        if host.address is None:
+            if cluster.range is None:
+                yield path, "nothing", "is required for cluster.target 'existing'", "name where its engine can be read"
+            continue
+        address = IPv4Address(host.address)
+        if not address.is_private or address.is_loopback or address.is_unspecified:
+            hint = "the engine's figures have neither password nor encryption: bind them inside a private network"
+            yield path, host.address, "must be a private address that pods can reach", hint
 
 
 RELOADER_MEMORY_MIB = 48
@@ -342,6 +372,7 @@ MONITORING = Capability(
         (("monitoring",), _storage),
         (("environment", "monitoring"), _receiver),
         (("monitoring",), _quota),
+        (("cluster", "monitoring"), _docker_hosts),
         required_by("monitoring", "a node exporter"),
     ],
 )

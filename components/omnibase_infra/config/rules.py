@@ -21,7 +21,15 @@ from omnibase_infra.config.capabilities import (
     capability_secrets,
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
-from omnibase_infra.config.databases import WATCHDOG_CPU_MILLIS, WATCHDOG_MEMORY_MIB, PostgresConfig
+from omnibase_infra.config.databases import (
+    MIGRATOR_CPU_MILLIS,
+    MIGRATOR_IMAGE,
+    MIGRATOR_MEMORY_MIB,
+    WATCHDOG_CPU_MILLIS,
+    WATCHDOG_MEMORY_MIB,
+    PostgresConfig,
+    migrated,
+)
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.model import LOCAL_NETWORKS, ClusterConfig, ImagesConfig, StackConfig
@@ -55,12 +63,15 @@ def required_images(config: StackConfig) -> set[str]:
     """Names of all images that a stack's settings need."""
     sections = {name: getattr(config, name) for name in StackConfig.model_fields}
     services = (service.image for service in config.services.values())
-    delivery = [ANALYSIS_IMAGE] if rolling(config.services) else []
-    return {*_infrastructure(config.postgres), *services, *delivery, *capability_images(sections)}
+    return {*_platform_images(config.postgres, config.services), *services, *capability_images(sections)}
 
 
-def _infrastructure(postgres: PostgresConfig) -> tuple[str, ...]:
-    return (*INFRASTRUCTURE_IMAGES, *([WATCHDOG_IMAGE] if postgres.watchdog.enabled else []))
+def _platform_images(postgres: PostgresConfig, services: Mapping[str, ServiceConfig]) -> list[str]:
+    """Images that no service and no capability names."""
+    delivery = [ANALYSIS_IMAGE] if rolling(services) else []
+    watchdog = [WATCHDOG_IMAGE] if postgres.watchdog.enabled else []
+    migrator = [MIGRATOR_IMAGE] if migrated(postgres.databases) else []
+    return [*INFRASTRUCTURE_IMAGES, *migrator, *watchdog, *delivery]
 
 
 def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
@@ -132,7 +143,7 @@ def _known_images(
     for path, image in needed.items():
         if image not in images.references:
             yield path, image, "is not among images.references", nearest(image, images.references)
-    for image in (*_infrastructure(postgres), *([ANALYSIS_IMAGE] if rolling(services) else [])):
+    for image in _platform_images(postgres, services):
         if image not in images.references:
             yield f"images.references.{image}", "nothing", "is required", "add its reference with digest"
     server = images.references.get("postgres", "")
@@ -248,6 +259,8 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
             if other not in databases or other == name:
                 hint = nearest(other, set(databases) - {name})
                 yield f"{path}.migrations.after", other, "is no other database of this stack", hint
+            elif databases[other].migrations is None:
+                yield f"{path}.migrations.after", other, "has no migrations to wait for", "take it out"
     order = {name: it.migrations.after for name, it in databases.items() if it.migrations}
     for cycle in cycles(order):
         where = f"postgres.databases.{cycle[0]}.migrations.after"
@@ -263,6 +276,7 @@ def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
         Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
         *([Demand(2, WATCHDOG_MEMORY_MIB, WATCHDOG_CPU_MILLIS, 0)] if postgres.watchdog.enabled else []),
+        Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),
         *(_service_demand(service) for service in services.values()),
         *demands(services),
         *capability_demands(sections),

@@ -218,6 +218,10 @@ def _network(text: str) -> str:
     return str(ipaddress.ip_network(text))
 
 
+def _one_address(text: str) -> str:
+    return str(ipaddress.IPv4Address(text))
+
+
 def _host(text: str) -> str:
     if len(text) > _LONGEST_HOST:
         raise ValueError(text)
@@ -247,6 +251,7 @@ Cidr = Annotated[
         "[0-9a-fA-F:.]+(/[0-9]{1,3})?", "a network in CIDR form, without host bits, for example 192.0.2.0/24", _network
     ),
 ]
+Address = Annotated[str, Form("[0-9]{1,3}([.][0-9]{1,3}){3}", "an IPv4 address such as 192.0.2.10", _one_address)]
 HostName = Annotated[str, Form(_HOST, "a full DNS name in lower case such as api.example.test", _host)]
 """Without wildcard: an allow-list that ends in `*` allows names that nobody thought of."""
 Label = Annotated[str, Form("[a-z]([a-z0-9-]{0,38}[a-z0-9])?", _LABEL)]

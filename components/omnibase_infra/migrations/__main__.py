@@ -40,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("plan", type=Path, help="the plan, a JSON file; see docs/architecture/migrations.md")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = _command(commands, "up", _up, "run what is missing")
-    up.add_argument("--to", type=int, help="no further than this version; default: all")
+    up.add_argument("--to", type=int, help="no further than this version; default: target_version, or all")
+    _command(commands, "apply", _apply, "lead every database to its target_version, up or down; default: the newest")
     down = _command(commands, "down", _down, "take back what is above a version")
     down.add_argument("--to", type=int, required=True, help="this version stays; 0: nothing stays")
     dry = _command(commands, "dry-run", _dry_run, "say what would run; changes nothing")
@@ -73,6 +74,11 @@ def _command(
 def _up(plan: Plan, asked: argparse.Namespace) -> int:
     runner.up(plan, _say, asked.to)
     return _shown(runner.status(plan), asked, complete=asked.to is None)
+
+
+def _apply(plan: Plan, asked: argparse.Namespace) -> int:
+    runner.apply(plan, _say)
+    return _shown(runner.verify(plan), asked, complete=True)
 
 
 def _down(plan: Plan, asked: argparse.Namespace) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FAILED, BAD_INPUT = 1, 2
-"""Exit codes, as of `ops`: 1 it did not work or is not as it should be, 2 what was given cannot be used."""
+FAILED, BAD_INPUT, LOST = 1, 2, 3
+"""Exit codes, as of `ops`: 1 it did not work or is not as it should be, 2 what was given cannot be used, 3 the
+connection was lost on the way: the same command goes on where it stopped."""
 
 
 class MigrationError(Exception):
@@ -15,6 +16,10 @@ class MigrationError(Exception):
         self.problems = problems
         self.exit_code = exit_code
         super().__init__("\n".join(problems))
+
+
+class NotReadyError(MigrationError):
+    """The server does not let the runner work yet: what is missing may come without it."""
 
 
 def refuse(problems: Sequence[str], exit_code: int = BAD_INPUT) -> None:

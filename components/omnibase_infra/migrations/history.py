@@ -48,6 +48,8 @@ class History:
     """In the order of versions."""
     prefix: str = ""
     """What names in the tracking table start with."""
+    target: int | None = None
+    """Version that is wanted; None for the newest."""
 
     @property
     def version(self) -> int:
@@ -56,7 +58,15 @@ class History:
 
     @property
     def pending(self) -> list[Migration]:
-        """What is not there, or not wholly."""
+        """What is wanted and not there, or not wholly."""
+        return [each for each in self._missing() if self.target is None or each.version <= self.target]
+
+    @property
+    def surplus(self) -> list[Record]:
+        """What is there above the wanted version."""
+        return [row for row in self.rows if self.target is not None and row.version > self.target]
+
+    def _missing(self) -> list[Migration]:
         there = {row.version for row in self.rows if row.state == APPLIED}
         return [each for each in self.files if each.version not in there]
 
@@ -82,6 +92,16 @@ class History:
                 found += _edited(row, known)
         return [f"database {self.database}: {problem}" for problem in found]
 
+    def steps_to_target(self) -> list[Step]:
+        """What leads up or down to the wanted version.
+
+        Raises:
+            MigrationError: as `steps_up` and `steps_down`.
+        """
+        if self.target is not None and self.surplus:
+            return self.steps_down(self.target)
+        return self.steps_up(self.target)
+
     def steps_up(self, to: int | None = None) -> list[Step]:
         """What leads up to a version, default the newest.
 
@@ -94,7 +114,7 @@ class History:
         self._finish_first(REVERTING, "down --to")
         return [
             Step(migration=each, script=each.up, forward=True, resumed=self._is_interrupted(each))
-            for each in self.pending
+            for each in self._missing()
             if each.version <= wanted
         ]
 

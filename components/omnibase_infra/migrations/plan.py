@@ -49,6 +49,12 @@ class Database(_Strict):
     """Databases that must be complete before this one begins."""
     required_tables: list[str] = []
     """Tables that must be there when all has run."""
+    target_version: Annotated[int, Field(ge=0, le=9999)] | None = None
+    """Version to which `apply` brings it, up or down; default the newest. 0 is the empty database."""
+    readers: list[_Name] = []
+    """Roles that read rows."""
+    writers: list[_Name] = []
+    """Roles that read and write rows. They and the readers get their rights before the first file runs."""
 
 
 class Limits(_Strict):
@@ -58,6 +64,8 @@ class Limits(_Strict):
     """Until another runner is done."""
     connect: Annotated[int, Field(ge=2, le=300)] = 10
     """Until the server has answered."""
+    reach: Annotated[float, Field(ge=0, le=3600)] = 0
+    """How long to try again where server, role, password or their place in pg_hba may be on their way; 0: one try."""
     table_lock: Annotated[float, Field(gt=0, le=3600)] = 5
     """Until a statement has its locks: others queue behind it meanwhile."""
     statement: Annotated[float, Field(gt=0, le=86_400)] = 600

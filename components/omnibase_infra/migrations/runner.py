@@ -10,11 +10,12 @@ from pathlib import Path
 
 import psycopg
 
-from omnibase_infra.migrations.errors import BAD_INPUT, MigrationError
+from omnibase_infra.migrations.errors import BAD_INPUT, FAILED, LOST, MigrationError
 from omnibase_infra.migrations.files import IndexChange, Migration, Script, migrations, read_files
 from omnibase_infra.migrations.history import APPLIED, APPLYING, REVERTING, History, Record, Step
 from omnibase_infra.migrations.plan import Database, Plan
-from omnibase_infra.migrations.session import Session
+from omnibase_infra.migrations.rights import NEW_ROLES, OWNED, PROBLEMS, Rights
+from omnibase_infra.migrations.session import Session, opened
 
 Say = Callable[[str], None]
 _GATE_PAUSE_SECONDS = 1.0
@@ -49,12 +50,16 @@ class _Set:
     def history(self) -> History:
         """Files against rows, as they are now."""
         rows, prefix = self.session.rows(), self.settings.id_prefix
-        return History(database=self.session.name, files=self.files, rows=rows, prefix=prefix)
+        target = self.settings.target_version
+        return History(database=self.session.name, files=self.files, rows=rows, prefix=prefix, target=target)
 
     def status(self) -> Status:
         """Where it stands, by its record and its indexes."""
         history = self.history()
         found = [*history.drift(), *self._halves(history)]
+        if history.surplus:
+            words = f"is at version {history.version}, above target_version {history.target}; `apply` takes it back"
+            found.append(f"database {history.database}: {words}")
         names = [each.name for each in history.pending]
         return Status(
             database=self.session.name,
@@ -109,16 +114,34 @@ def up(plan: Plan, say: Say, to: int | None = None) -> None:
     """
     if to is not None:
         _refuse_many(plan)
-    with _opened(plan, lock=True) as sets:
-        for each in sets:
-            each.session.prepare_tracking()
-        work = [(each, each.history().steps_up(to)) for each in _undrifted(sets)]
+    with _prepared(plan) as sets:
+        work = [(each, each.history().steps_up(each.settings.target_version if to is None else to)) for each in sets]
         for each, steps in work:
-            for step in steps:
-                _run(each, step, say)
+            _give_rights(each, say)
+            _advance(each, steps, say)
             if to is None:
                 _refuse_incomplete(each)
-            say(f"{each.session.name}: version {each.history().version}, {len(steps)} applied")
+
+
+def apply(plan: Plan, say: Say) -> None:
+    """Bring every database to its `target_version`, default its newest: first what goes back, the last database of the
+    order first, then what goes on.
+
+    Nothing runs in any database if one of them has drifted, or cannot get there. A failure stops the rest.
+
+    Raises:
+        MigrationError: as `up` and `down`.
+    """
+    with _prepared(plan) as sets:
+        work = [(each, each.history().steps_to_target()) for each in sets]
+        back = [(each, steps) for each, steps in reversed(work) if steps and not steps[0].forward]
+        for each, steps in back:
+            _advance(each, steps, say)
+        for each, steps in work:
+            _give_rights(each, say)
+            if (each, steps) not in back:
+                _advance(each, steps, say)
+            _refuse_incomplete(each)
 
 
 def down(plan: Plan, say: Say, to: int) -> None:
@@ -128,13 +151,9 @@ def down(plan: Plan, say: Say, to: int) -> None:
         MigrationError: more than one database, no such version, no way back, or a file that failed.
     """
     _refuse_many(plan)
-    with _opened(plan, lock=True) as sets:
-        for each in _undrifted(sets):
-            each.session.prepare_tracking()
-            steps = each.history().steps_down(to)
-            for step in steps:
-                _run(each, step, say)
-            say(f"{each.session.name}: version {each.history().version}, {len(steps)} taken back")
+    with _prepared(plan) as sets:
+        for each in sets:
+            _advance(each, each.history().steps_down(to), say)
 
 
 def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
@@ -210,6 +229,7 @@ def _missing_of(it: _Set) -> Iterator[str]:
         files=history.files,
         rows=[row for row in history.rows if row.version in known],
         prefix=history.prefix,
+        target=history.target,
     )
     yield from older.drift()
     if older.pending:
@@ -219,6 +239,9 @@ def _missing_of(it: _Set) -> Iterator[str]:
 
 
 def _missing_tables(it: _Set) -> Iterator[str]:
+    newest = max(each.version for each in it.files)
+    if it.settings.target_version not in (None, newest):
+        return  # an older schema may lack them
     for table in it.settings.required_tables:
         if not it.session.exists(table):
             yield f"database {it.session.name}: required table {table} is not there"
@@ -238,7 +261,7 @@ def _opened(plan: Plan, *, lock: bool) -> Iterator[list[_Set]]:
     with ExitStack() as stack:
         found = []
         for name in plan.order():
-            session = Session(name, plan.databases[name], plan.limits)
+            session = opened(name, plan.databases[name], plan.limits)
             stack.callback(session.close)
             if lock:
                 session.lock()
@@ -246,11 +269,51 @@ def _opened(plan: Plan, *, lock: bool) -> Iterator[list[_Set]]:
         yield found
 
 
+@contextmanager
+def _prepared(plan: Plan) -> Iterator[list[_Set]]:
+    """The same, locked, without drift, each with its record."""
+    with _opened(plan, lock=True) as sets:
+        _undrifted(sets)
+        for each in sets:
+            each.session.prepare_tracking()
+        yield sets
+
+
 def _undrifted(sets: list[_Set]) -> list[_Set]:
     problems = [problem for each in sets for problem in each.history().drift()]
     if problems:
         raise MigrationError(*problems)
     return sets
+
+
+def _rights(it: _Set) -> Rights:
+    place = it.settings.connection
+    return Rights(
+        database=place.database, migrator=place.user, writers=it.settings.writers, readers=it.settings.readers
+    )
+
+
+def _rights_problems(it: _Set) -> list[str]:
+    rights = _rights(it)
+    if not rights.roles:
+        return []
+    found = it.session.ask(PROBLEMS, rights.writers, rights.readers, it.settings.tracking_table)
+    return [f"database {it.session.name}: {problem}" for (problem,) in found]
+
+
+def _give_rights(it: _Set, say: Say) -> None:
+    """Rights of readers and writers, where any is missing."""
+    if not _rights_problems(it):
+        return
+    session, rights = it.session, _rights(it)
+    with session.transaction():
+        new = [role for (role,) in session.ask(NEW_ROLES, rights.roles)]
+        for statement in rights.statements(new, session.ask(OWNED)):
+            session.ask(statement)
+        session.hide_record()
+    if problems := _rights_problems(it):
+        raise MigrationError(*problems)
+    say(f"{session.name}: rights given to {', '.join(rights.roles)}")
 
 
 def _refuse_incomplete(it: _Set) -> None:
@@ -263,6 +326,7 @@ def _verified(it: _Set) -> Status:
     found = it.status()
     there = [each for each in it.files if each.version <= found.version and each.verify is not None]
     problems = [*found.problems, *(line for each in there for line in _broken_promise(it.session, each))]
+    problems += _rights_problems(it)
     if not found.pending:
         problems += _missing_tables(it)
     return Status(
@@ -282,6 +346,14 @@ def _broken_promise(session: Session, migration: Migration) -> Iterator[str]:
             session.run(migration.verify)
     except MigrationError as error:
         yield from error.problems
+
+
+def _advance(it: _Set, steps: Sequence[Step], say: Say) -> None:
+    """Run steps of one direction, and say where that led."""
+    for step in steps:
+        _run(it, step, say)
+    word = "taken back" if steps and not steps[0].forward else "applied"
+    say(f"{it.session.name}: version {it.history().version}, {len(steps)} {word}")
 
 
 def _run(it: _Set, step: Step, say: Say) -> None:
@@ -308,7 +380,8 @@ def _run_in_transaction(it: _Set, step: Step, start: float) -> None:
             else:
                 session.forget(step.migration.version)
     except psycopg.Error as error:  # the commit itself
-        raise session.failure(f"{step.script.file}: {str(error).strip()}; run the same command again") from error
+        code = FAILED if session.alive else LOST
+        raise session.failure(f"{step.script.file}: {str(error).strip()}; run the same command again", code) from error
 
 
 def _keep_promise(session: Session, migration: Migration) -> None:

@@ -13,15 +13,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from omnibase_infra.migrations.errors import MigrationError
+from omnibase_infra.migrations.errors import FAILED, LOST, MigrationError, NotReadyError
 from omnibase_infra.migrations.files import Script
 from omnibase_infra.migrations.history import Record
 from omnibase_infra.migrations.plan import Database, Limits
+from omnibase_infra.migrations.rights import MISSING_ROLES
 from omnibase_infra.migrations.sql import line_of
 from omnibase_infra.migrations.tracking import tracking_sql
 
 _LOCK_CLASS = 0x6D696772  # "migr"
 _LOCK_PAUSE_SECONDS = 0.2
+_REACH_PAUSE_SECONDS = 1.0
 _LOST_CHECK = "2s"
 _ADVICE: tuple[tuple[type[psycopg.Error], str], ...] = (
     (psycopg.errors.LockNotAvailable, "somebody holds a lock on it: look into pg_stat_activity, then run it again"),
@@ -50,9 +52,27 @@ _BUILDING = "SELECT index_relid, pid FROM pg_stat_progress_create_index WHERE da
 _CONNECT_ADVICE = (
     ("password authentication failed", "the role's password is another one; connection.password_file is read anew"),
     ("does not exist", "make it first: a migration cannot"),
+    ("permission denied for database", "as its owner or a superuser: GRANT CONNECT ON DATABASE {database} TO {user}"),
     ("certificate", "connection.ca_file and host must be those of the server's certificate"),
     ("no password supplied", "name connection.password_file"),
 )
+
+
+def opened(name: str, settings: Database, limits: Limits) -> Session:
+    """A session, tried again for as long as the limits say where the server is not ready for it.
+
+    Raises:
+        MigrationError: it cannot be, or was not in time.
+    """
+    deadline = time.monotonic() + limits.reach
+    while True:
+        try:
+            return Session(name, settings, limits)
+        except NotReadyError as error:
+            if time.monotonic() > deadline:
+                waited = f"; tried for {limits.reach:g} s" if limits.reach else ""
+                raise MigrationError(*(f"{problem}{waited}" for problem in error.problems)) from error
+        time.sleep(_REACH_PAUSE_SECONDS)
 
 
 class Session:
@@ -64,6 +84,7 @@ class Session:
         try:
             self._refuse_pooler()
             self._become_owner()
+            self._refuse_missing_roles()
         except BaseException:
             self.close()
             raise
@@ -107,12 +128,16 @@ class Session:
     def _not_connected(self, error: psycopg.Error) -> MigrationError:
         place = self._settings.connection
         text = " ".join(str(error).split())
-        advice = next((f"; {words}" for mark, words in _CONNECT_ADVICE if mark in text), "")
-        return self.failure(f"no connection to {place.host}:{place.port} as {place.user}: {text}{advice}")
+        found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
+        advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
+        return self._not_ready(f"no connection to {place.host}:{place.port} as {place.user}: {text}{advice}")
 
-    def failure(self, problem: str) -> MigrationError:
+    def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
         """An error of this database."""
-        return MigrationError(f"database {self.name}: {problem}")
+        return MigrationError(f"database {self.name}: {problem}", exit_code=exit_code)
+
+    def _not_ready(self, problem: str) -> NotReadyError:
+        return NotReadyError(f"database {self.name}: {problem}")
 
     def lock(self) -> None:
         """Keep other runners away until the connection ends.
@@ -148,7 +173,7 @@ class Session:
         if not self.exists(table):
             with self.transaction():
                 self._do(tracking_sql(table))
-                self._do(_READ_ONLY)  # default privileges may have let the application write into it
+                self.hide_record()  # default privileges may have let the application write into it
         elif not self._value(has_state, _quoted(table)):
             self._do(_ADD_STATE)
 
@@ -199,7 +224,13 @@ class Session:
             self._connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._settings.owner)))
         except psycopg.Error as error:
             user, owner = self._settings.connection.user, self._settings.owner
-            raise self.failure(f"{_first_line(error)}; {user} works as {owner}: GRANT {owner} TO {user}") from error
+            raise self._not_ready(f"{_first_line(error)}; {user} works as {owner}: GRANT {owner} TO {user}") from error
+
+    def _refuse_missing_roles(self) -> None:
+        roles = [*self._settings.writers, *self._settings.readers]
+        missing = ", ".join(str(role) for (role,) in self.ask(MISSING_ROLES, roles))
+        if missing:
+            raise self._not_ready(f"there is no role {missing}; make it first: a migration cannot")
 
     def unhurried(self) -> None:
         """For what is built without stopping anybody: its waits stop nobody either."""
@@ -223,9 +254,10 @@ class Session:
         line = f":{line_of(script.text, int(position) - 1)}" if position else ""
         details = [words for words in (error.diag.message_detail, error.diag.message_hint) if words]
         details += [words for kind, words in _ADVICE if isinstance(error, kind)][:1]
-        if self._connection.closed:
+        code = FAILED if self.alive else LOST
+        if code == LOST:
             details.append("the connection is lost; run the same command again, it goes on where it stopped")
-        return self.failure("; ".join([f"{script.file}{line}: {_first_line(error)}", *details]))
+        return self.failure("; ".join([f"{script.file}{line}: {_first_line(error)}", *details]), code)
 
     @property
     def alive(self) -> bool:
@@ -270,6 +302,15 @@ class Session:
         self._become_owner()
         return found
 
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a statement of the runner's own."""
+        found = self._do(query, *values)
+        return found.fetchall() if found.description else []
+
+    def hide_record(self) -> None:
+        """Nobody but the owner changes the table that records."""
+        self._do(_READ_ONLY)
+
     def _value(self, query: str, *values: object) -> Any:  # noqa: ANN401  # of any type
         row = self._do(query, *values).fetchone()
         return row[0] if row else None
@@ -283,7 +324,8 @@ class Session:
             table = self._settings.tracking_table
             raise self.failure(f"table {table} is another tool's: {_first_line(error)}; name another one") from error
         except psycopg.Error as error:
-            raise self.failure(f"{_first_line(error)}; run the same command again") from error
+            code = FAILED if self.alive else LOST
+            raise self.failure(f"{_first_line(error)}; run the same command again", code) from error
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -2,12 +2,14 @@
 
 from omnibase_infra.monitoring.alerts import patient
 from omnibase_infra.monitoring.args import (
+    DockerHost,
     MetricsOperatorArgs,
     MonitoringStackArgs,
     NodeExporterArgs,
     WorkloadExporterArgs,
 )
 from omnibase_infra.monitoring.component import MonitoringStack
+from omnibase_infra.monitoring.docker_hosts import docker_alerts
 from omnibase_infra.monitoring.names import (
     NODE_EXPORTER,
     OPERATOR,
@@ -36,6 +38,7 @@ __all__ = [
     "RECEIVER_PORT",
     "WORKLOAD_EXPORTER",
     "WORKLOAD_JOB",
+    "DockerHost",
     "MetricsOperator",
     "MetricsOperatorArgs",
     "MonitoringStack",
@@ -44,6 +47,7 @@ __all__ = [
     "NodeExporterArgs",
     "WorkloadExporter",
     "WorkloadExporterArgs",
+    "docker_alerts",
     "node_target",
     "objective_alerts",
     "patient",

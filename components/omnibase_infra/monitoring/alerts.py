@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from omnibase_infra.alert import Alert
 from omnibase_infra.monitoring import names
 from omnibase_infra.monitoring.args import MonitoringStackArgs
+from omnibase_infra.monitoring.docker_hosts import docker_alerts
 from omnibase_infra.monitoring.workload_alerts import workload_alerts
 
 _QUIET = (
@@ -26,6 +27,7 @@ def our_alerts(args: MonitoringStackArgs) -> list[Alert]:
         *(_nodes(args["nodes"]) if "nodes" in args else []),
         *(workload_alerts(args["workloads"]) if "workloads" in args else []),
         *(_certificates() if args.get("certificates") else []),
+        *docker_alerts(args.get("docker_hosts", [])),
         *_targets(args),
         *_ourselves(),
     ]

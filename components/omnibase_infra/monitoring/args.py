@@ -42,6 +42,19 @@ class MetricsOperatorArgs(TypedDict):
     """Permission for `service-account-token`: without a token the operator can do nothing."""
 
 
+class DockerHost(TypedDict):
+    """A Docker host whose engine serves its figures (`metrics-addr`). All values are plain."""
+
+    name: str
+    """Label `docker_host` of its series, a DNS label, unique in the stack."""
+    address: str
+    """Its IPv4 address."""
+    port: int
+    """Port of the engine's figures."""
+    containers: int
+    """How many containers must run there; 0: not looked at."""
+
+
 class MonitoringStackArgs(TypedDict):
     """Plain values decide what exists; images, the receiver's address and names of Secrets may come from elsewhere."""
 
@@ -65,6 +78,8 @@ class MonitoringStackArgs(TypedDict):
     """Name of the target that is the workload exporter; gets alerts on pods, copies, jobs and volume claims."""
     certificates: NotRequired[bool]
     """True where the certificate exporter is among the targets; gets alerts on expiry. Default False."""
+    docker_hosts: NotRequired[list[DockerHost]]
+    """Docker hosts outside of the cluster; each gets a Probe, a network flow and alerts."""
     alerts: NotRequired[list[Alert]]
     """Further alerts."""
     team: str

@@ -8,6 +8,7 @@ from omnibase_infra.alert import Alert
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.monitoring.alerts import our_alerts
 from omnibase_infra.monitoring.args import SEVERITIES, MonitoringStackArgs
+from omnibase_infra.monitoring.docker_hosts import host_problems
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.scrape import ScrapeTarget
@@ -19,7 +20,8 @@ _PORTS = range(1, 65536)
 
 def problems(args: MonitoringStackArgs) -> list[str]:
     """Every reason why these arguments cannot be used."""
-    return [*_targets(args), *_alerts(args), *_sizes(args), *_receiver(args)]
+    hosts = host_problems(args.get("docker_hosts", []))
+    return [*_targets(args), *hosts, *_alerts(args), *_sizes(args), *_receiver(args)]
 
 
 def all_alerts(args: MonitoringStackArgs) -> list[Alert]:

@@ -8,6 +8,7 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.monitoring import alertmanager_spec, names, operator_spec, pods_spec, prometheus_spec, targets
 from omnibase_infra.monitoring.args import MonitoringStackArgs
 from omnibase_infra.monitoring.checks import all_alerts, problems
+from omnibase_infra.monitoring.docker_hosts import docker_party, docker_probe
 from omnibase_infra.monitoring.rules_spec import rules
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
@@ -19,9 +20,9 @@ class MonitoringStack(pulumi.ComponentResource):
     """Metrics of every target, alerts on them, and their way to a webhook.
 
     Makes: Prometheus and Alertmanager (resources of the operator) with accounts, volumes and disruption budgets (2 pods
-    or more), one PodMonitor and one flow per target, PrometheusRule with all alerts, AlertmanagerConfig with one route
-    to the receiver, the Secret with its address, and read rights in the targets' namespaces. Prometheus, Alertmanager
-    and the operator are targets themselves.
+    or more), one PodMonitor and one flow per target, one Probe and one flow per Docker host, PrometheusRule with all
+    alerts, AlertmanagerConfig with one route to the receiver, the Secret with its address, and read rights in the
+    targets' namespaces. Prometheus, Alertmanager and the operator are targets themselves.
 
     Raises:
         ArgsError: a name of a target used twice, an alert without runbook or with an unknown severity, a service,
@@ -93,6 +94,8 @@ class MonitoringStack(pulumi.ComponentResource):
         for target in args["targets"]:
             wanted = before.get(targets.home(args, target), [])
             child(self, f"{name}-target-{target['name']}", targets.monitor(args, target), depends_on=wanted)
+        for host in args.get("docker_hosts", []):
+            child(self, f"{name}-docker-{host['name']}", docker_probe(args, host))
 
     def _flows(self, name: str, args: MonitoringStackArgs) -> list[NetworkFlow]:
         opts = pulumi.ResourceOptions(parent=self)
@@ -115,6 +118,8 @@ class MonitoringStack(pulumi.ComponentResource):
             role = reader["name"].lower().replace(" ", "-")
             found[f"{role}-reads-metrics"] = (reader, store, [names.PROMETHEUS_PORT])
             found[f"{role}-reads-alerts"] = (reader, sender, [names.ALERTMANAGER_PORT])
+        for host in args.get("docker_hosts", []):
+            found[f"scrape-docker-{host['name']}"] = (store, docker_party(host), [int(host["port"])])
         return found | {f"scrape-{target['name']}": self._scrape(store, target) for target in args["targets"]}
 
     def _scrape(self, store: Party, target: ScrapeTarget) -> tuple[Party, Party, list[int]]:

@@ -20,8 +20,8 @@ class PlatformArgs:
     """Image name -> reference with digest, for every image that the settings name."""
     vendor: str
     """Directory of the pinned third-party manifests."""
-    migrations: Mapping[str, str]
-    """Migration file name -> SQL text."""
+    migrations: Mapping[str, Mapping[str, str]]
+    """Database -> migration file name -> SQL text, of each that has a set."""
     overrides: Mapping[str, str]
     """Key path -> environment variable that changed it; an output."""
 

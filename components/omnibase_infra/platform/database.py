@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, ServiceConfig
+from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
 from omnibase_infra.config.rules import WATCHDOG_IMAGE
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.room import Room
@@ -15,8 +16,10 @@ from omnibase_infra.postgres import (
     PostgresCluster,
     PostgresClusterArgs,
     PostgresDatabaseArgs,
+    PostgresMigrationsArgs,
     PostgresOperator,
     database_alerts,
+    performance_alerts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
@@ -32,9 +35,10 @@ def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresClus
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
-    """Alerts on volumes that fill, and on services that do not reach their database."""
+    """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
     settings = room.config.postgres
-    return database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
+    filling = database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
+    return [*filling, *performance_alerts(DATABASE, settings.wal_storage_gib, settings.pooler.max_clients)]
 
 
 def connect(
@@ -92,12 +96,27 @@ def make_operators(room: Room) -> list[PostgresOperator]:
     return [operator]
 
 
-def _database(settings: DatabaseConfig) -> PostgresDatabaseArgs:
+def _database(settings: DatabaseConfig, files: Mapping[str, str]) -> PostgresDatabaseArgs:
     found: PostgresDatabaseArgs = {"owner": settings.owner, "app_role": settings.app_role}
     if settings.read_only_role:
         found["read_only_role"] = settings.read_only_role
     if settings.extensions:
         found["extensions"] = list(settings.extensions)
+    if settings.migrations:
+        found["migrations"] = _migrations(settings.migrations, files)
+    return found
+
+
+def _migrations(settings: MigrationsConfig, files: Mapping[str, str]) -> PostgresMigrationsArgs:
+    found: PostgresMigrationsArgs = {
+        "files": dict(files),
+        "tracking_table": settings.tracking_table,
+        "id_prefix": settings.id_prefix,
+        "after": list(settings.after),
+        "required_tables": list(settings.required_tables),
+    }
+    if settings.target_version is not None:
+        found["target_version"] = settings.target_version
     return found
 
 
@@ -119,15 +138,17 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         "pooler_max_clients": settings.pooler.max_clients,
         "pooler_cpu_request_millis": settings.pooler.cpu_request_millis,
         "pooler_memory_mib": settings.pooler.memory_mib,
-        "databases": {name: _database(each) for name, each in settings.databases.items()},
+        "databases": {
+            name: _database(each, room.args.migrations.get(name, {})) for name, each in settings.databases.items()
+        },
         "first_database": settings.first,
-        "migrations": dict(room.args.migrations),
         "operator": OPERATOR,
         "clients": [party for name in clients(room.services) for party in room.instances(name)],
         "api_server_cidrs": cluster.api_server,
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,
         "password_generation": settings.password_generation,
+        "prepared_transactions": settings.prepared_transactions,
         "fast_failover": cluster.target == "local",
         "volumes_expand": cluster.target != "local" if settings.volumes_expand is None else settings.volumes_expand,
         "hibernate": settings.hibernate,
@@ -137,6 +158,8 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         image = room.args.images[WATCHDOG_IMAGE]
         found["watchdog"] = {"image": image, "waiver": settings.watchdog.permission}
         room.waivers.append(settings.watchdog.permission)
+    if MIGRATOR_IMAGE in room.args.images:
+        found["migrator_image"] = room.args.images[MIGRATOR_IMAGE]
     if settings.storage_class:
         found["storage_class"] = settings.storage_class
     return found

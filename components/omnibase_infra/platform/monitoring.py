@@ -19,6 +19,7 @@ from omnibase_infra.monitoring import (
     RECEIVER_PORT,
     WORKLOAD_EXPORTER,
     WORKLOAD_JOB,
+    DockerHost,
     MetricsOperator,
     MonitoringStack,
     MonitoringStackArgs,
@@ -211,6 +212,20 @@ def _address(room: Room) -> tuple[str, Party, int]:
     return url, {"name": "receiver of alerts", "cidrs": list(receiver.cidrs)}, port
 
 
+def _docker_hosts(room: Room) -> list[DockerHost]:
+    """The declared hosts; one without an address is the local node, whose engine serves its figures there."""
+    node = room.config.cluster.range
+    return [
+        {
+            "name": name,
+            "address": host.address or str(node[2] if node else ""),
+            "port": host.port,
+            "containers": host.containers,
+        }
+        for name, host in room.config.monitoring.docker_hosts.items()
+    ]
+
+
 def _args(room: Room, home: Environment, targets: Sequence[ScrapeTarget]) -> MonitoringStackArgs:
     settings, cluster = room.config.monitoring, room.config.cluster
     store, sender = settings.prometheus, settings.alertmanager
@@ -251,6 +266,8 @@ def _args(room: Room, home: Environment, targets: Sequence[ScrapeTarget]) -> Mon
         "api_server_ports": cluster.api_server_ports,
         "priority_class": home.data_priority_class,
     }
+    if hosts := _docker_hosts(room):
+        found["docker_hosts"] = hosts
     if analyses(room):
         found["metrics_readers"] = analyses(room)
     if room.config.postgres.storage_class:

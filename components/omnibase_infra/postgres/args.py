@@ -8,6 +8,23 @@ from omnibase_infra.network import Party
 from omnibase_infra.waiver import Waiver
 
 
+class PostgresMigrationsArgs(TypedDict):
+    """The migration set of a database, see docs/architecture/migrations.md. A Job runs it as the owner."""
+
+    files: dict[str, str]
+    """File name `NNNN_name.up.sql`, `.down.sql` or `.verify.sql` -> SQL text; at least one."""
+    tracking_table: NotRequired[str]
+    """Table that records what ran, default schema_migrations."""
+    id_prefix: NotRequired[str]
+    """What names in that table start with, default nothing."""
+    after: NotRequired[list[str]]
+    """Databases whose sets must be complete before this one begins."""
+    required_tables: NotRequired[list[str]]
+    """Tables that must be there when all has run."""
+    target_version: NotRequired[int]
+    """Version to which it is brought, up or down, default the newest; 0 is the empty database."""
+
+
 class PostgresDatabaseArgs(TypedDict):
     """One database of a cluster with its roles. No two databases share a role, and each role may enter its own only."""
 
@@ -19,6 +36,9 @@ class PostgresDatabaseArgs(TypedDict):
     """Role that reads rows only; default none."""
     extensions: NotRequired[list[str]]
     """Extensions of PostgreSQL's contrib, for example pg_trgm."""
+    migrations: NotRequired[PostgresMigrationsArgs]
+    """Its schema. With it, the roles get their rights by grants of the owner; default none: they have PostgreSQL's own
+    rights on all rows, and nobody changes the schema."""
 
 
 class PostgresWatchdogArgs(TypedDict):
@@ -64,9 +84,6 @@ class PostgresClusterArgs(TypedDict):
     """Name -> database; at least one. They come and go, see `protect`."""
     first_database: str
     """The one that the cluster is made with; it cannot change."""
-    migrations: dict[str, str]
-    """File name `NNNN_name.up.sql` or `.down.sql` -> SQL text. Up files run once, as the owner, in the first database
-    as it is made."""
     operator: Party
     """The pods of the operator."""
     clients: list[Party]
@@ -75,6 +92,8 @@ class PostgresClusterArgs(TypedDict):
     """Networks under which pods see the API server, before and after translation."""
     api_server_ports: list[int]
     """Its ports, before and after translation."""
+    migrator_image: NotRequired[pulumi.Input[str]]
+    """The migration runner, reference with digest; required if any database has migrations."""
     cpu_request_millis: NotRequired[int]
     """CPU request of each instance, thousandths of a core, default 100; no CPU limit."""
     pooler_cpu_request_millis: NotRequired[int]
@@ -85,6 +104,8 @@ class PostgresClusterArgs(TypedDict):
     """PriorityClass of instances and poolers."""
     password_generation: NotRequired[int]
     """Default 1; raise by one for new passwords of all roles that log in."""
+    prepared_transactions: NotRequired[int]
+    """Most transactions that may be prepared at once, for two-phase commit over two databases. Default 0: none may."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
     volumes_expand: NotRequired[bool]

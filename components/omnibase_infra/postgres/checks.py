@@ -3,11 +3,15 @@
 import re
 from collections import Counter
 
+from pydantic import ValidationError
+
+from omnibase_infra.config.databases import OPS_ROLES
+from omnibase_infra.migrations import MigrationError, Plan
+from omnibase_infra.migrations import migrations as parsed
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres import sizing
-from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
-from omnibase_infra.postgres.bootstrap import bootstrap_problems
+from omnibase_infra.postgres import databases, migrating, sizing
+from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
 from omnibase_infra.postgres.cluster_spec import GUARDED
 from omnibase_infra.postgres.databases import logins
 
@@ -18,7 +22,7 @@ _QUORUM_INSTANCES = 3
 MAJORS = (17, 18)
 """Versions of PostgreSQL that have the locale of `databases.LOCALE` and that the operator supports."""
 EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
-_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1")
+_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1", *OPS_ROLES)
 
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
@@ -42,7 +46,7 @@ def _names(name: str, args: PostgresClusterArgs) -> list[str]:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    return [*found, *_databases(args), *_objects(args), *bootstrap_problems(args["migrations"])]
+    return [*found, *_databases(args), *_objects(args), *_migrations(args)]
 
 
 def _databases(args: PostgresClusterArgs) -> list[str]:
@@ -52,14 +56,55 @@ def _databases(args: PostgresClusterArgs) -> list[str]:
         found.append(f"first_database={args['first_database']!r} is not among databases ({known})")
     for name, database in args["databases"].items():
         found += [f"databases[{name}]: {problem}" for problem in _database(name, database)]
-        for field in ("owner", "app_role", "read_only_role"):
-            role = str(database.get(field, ""))
+        used = {field: str(database.get(field, "")) for field in ("owner", "app_role", "read_only_role")}
+        for field, role in {**used, "migrator": databases.migrators(args).get(name, "")}.items():
             where = f"databases[{name}].{field}"
             if field == "app_role" and role == database["owner"]:
                 continue  # said above
             if role and owners.setdefault(role, where) != where:
                 found.append(f"{where}={role!r} is {owners[role]} already; a role belongs to one database")
     return found
+
+
+def _migrations(args: PostgresClusterArgs) -> list[str]:
+    found = []
+    for name, role in databases.migrators(args).items():
+        settings = args["databases"][name]["migrations"]
+        where = f"databases[{name}].migrations"
+        found += [f"{where}: {problem}" for problem in [*name_problems("migrator", role), *_set(settings)]]
+    if databases.migrators(args) and "migrator_image" not in args:
+        found.append("migrator_image is required: there are databases with migrations")
+    return [*found, *_order(args)]
+
+
+def _set(settings: PostgresMigrationsArgs) -> list[str]:
+    try:
+        newest = max((each.version for each in parsed(settings["files"])), default=0)
+    except MigrationError as error:
+        return list(error.problems)
+    if not newest:
+        return ["there is no file; a wrong directory?"]
+    found = []
+    target = int(settings.get("target_version", newest))
+    if not 0 <= target <= newest:
+        found.append(f"target_version={target}: there is no such version; known are 0 to {newest}")
+    size = sum(len(file) + len(text.encode()) for file, text in settings["files"].items())
+    if size > migrating.MOST_BYTES:
+        found.append(f"the files have {size} bytes of at most {migrating.MOST_BYTES}; data belongs into storage")
+    return found
+
+
+def _order(args: PostgresClusterArgs) -> list[str]:
+    """What the runner itself would refuse of the plan."""
+    if not databases.migrators(args):
+        return []
+    try:
+        Plan.model_validate(migrating.plan("database", args)).order()
+    except MigrationError as error:
+        return [f"migrations: {problem}" for problem in error.problems]
+    except ValidationError as error:
+        return [f"migrations: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    return []
 
 
 def _database(name: str, args: PostgresDatabaseArgs) -> list[str]:
@@ -80,7 +125,7 @@ def name_problems(field: str, value: str) -> list[str]:
             f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
         )
     if value in _RESERVED or value.startswith("pg_"):
-        found.append(f"{field}={value!r} is reserved by PostgreSQL or its operator")
+        found.append(f"{field}={value!r} is reserved by PostgreSQL, its operator or `ops`")
     return found
 
 
@@ -148,6 +193,7 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
         "memory_mib": (int(args["memory_mib"]), 256, 1_048_576),
         "pooler_instances": (int(args["pooler_instances"]), 1, 50),
         "password_generation": (int(args.get("password_generation", 1)), 1, 1_000_000),
+        "prepared_transactions": (int(args.get("prepared_transactions", 0)), 0, 10_000),
     }
     for field, (value, low, high) in bounds.items():
         if not low <= value <= high:

@@ -5,12 +5,11 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import databases, names, sizing
+from omnibase_infra.postgres import databases, names, ops_roles, queries, sizing, statements
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
 GUARDED = ("staging", "prod")
-BOOTSTRAP_KEY = "bootstrap.sql"
 HIBERNATION = "cnpg.io/hibernation"
 """Annotation that asks for it, and condition that says it is so."""
 
@@ -39,16 +38,17 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "imageName": args["image"],
             "imagePullPolicy": "IfNotPresent",
             "enableSuperuserAccess": False,
-            "bootstrap": {"initdb": _initdb(name, args)},
+            "bootstrap": {"initdb": _initdb(args)},
             "postgresql": _postgresql(name, args),
-            "managed": {"roles": databases.roles(name, args)},
+            "managed": {"roles": [*databases.roles(name, args), *ops_roles.roles(name)]},
             "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
-            "podSelectorRefs": [
-                {"name": "poolers", "selector": {"matchLabels": names.poolers(name, args["namespace"])["labels"]}}
-            ],
+            "podSelectorRefs": _selectors(name, args),
             "storage": _volume(args["storage_gib"], args),
             "walStorage": _volume(args["wal_storage_gib"], args),
-            "monitoring": {"tls": {"enabled": True}},
+            "monitoring": {
+                "tls": {"enabled": True},
+                "customQueriesConfigMap": [{"name": names.queries(name), "key": queries.KEY}],
+            },
             "serviceAccountTemplate": {"metadata": {"labels": labels(name, "database", args["environment"])}},
             "inheritedMetadata": {"labels": {"omnibase.io/environment": args["environment"]}},
             **_placement(name, args),
@@ -57,13 +57,21 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
     }
 
 
-def _initdb(name: str, args: PostgresClusterArgs) -> Manifest:
+def _selectors(name: str, args: PostgresClusterArgs) -> list[Manifest]:
+    """Pods whose addresses the operator writes into pg_hba."""
+    pods = {"poolers": names.poolers(name, args["namespace"])}
+    if databases.migrators(args):
+        pods["migrations"] = names.migrator(name, args["namespace"])
+    return [{"name": key, "selector": {"matchLabels": party["labels"]}} for key, party in pods.items()]
+
+
+def _initdb(args: PostgresClusterArgs) -> Manifest:
+    """An empty database of its owner; its migrations do the rest."""
     return {
         "database": args["first_database"],
         "owner": databases.first(args)["owner"],
         "dataChecksums": True,
         **databases.LOCALE,
-        "postInitApplicationSQLRefs": {"configMapRefs": [{"name": f"{name}-bootstrap", "key": BOOTSTRAP_KEY}]},
     }
 
 
@@ -72,6 +80,8 @@ def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
         "parameters": parameters(args),
         "pg_hba": [
             *databases.entries(args, "${podselector:poolers}"),
+            *databases.direct_entries(args, "${podselector:migrations}"),
+            *ops_roles.entries(),
             # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
             "hostnossl all all all reject",
             "host all all all reject",
@@ -110,8 +120,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "track_io_timing": "on",
         "track_wal_io_timing": "on",
         "idle_in_transaction_session_timeout": "60s",
-        "pg_stat_statements.max": "10000",
-        "pg_stat_statements.track": "all",
+        **statements.parameters(args),
     }
 
 

@@ -4,27 +4,30 @@ from typing import Any
 
 import pulumi
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.errors import refuse
-from omnibase_infra.naming import labels, service_host
+from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
-from omnibase_infra.objects import KubernetesObject, Manifest, child, register_outputs
-from omnibase_infra.postgres import changes, cluster_spec, databases, names, pooler_spec
+from omnibase_infra.objects import KubernetesObject, child, register_outputs
+from omnibase_infra.postgres import changes, cluster_spec, databases, migrating, names, pooler_spec, queries
 from omnibase_infra.postgres.args import PostgresClusterArgs
-from omnibase_infra.postgres.bootstrap import bootstrap_sql
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
 from omnibase_infra.postgres.watchdog import make_watchdog
 from omnibase_infra.scrape import ScrapeTarget
+from omnibase_infra.workload import HardenedWorkload
 
 
 class PostgresCluster(pulumi.ComponentResource):
     """A CloudNativePG cluster with a read-write and a read-only pooler and its databases.
 
-    Makes: ConfigMap with the bootstrap SQL of the first database (roles, grants, migrations), for each role that logs
-    in a generated password in a Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption
-    budgets (2 pods or more), a watchdog where one is asked for, and all network flows. TLS everywhere: clients verify
-    the poolers in full with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
+    Makes: ConfigMap with the queries of the metrics exporter, for each role that logs in a generated password in a
+    Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption budgets (2 pods or more), a
+    Job that migrates the databases with migrations and gives their roles rights, with immutable ConfigMaps of the
+    files, a watchdog where one is asked for, and all network flows. TLS everywhere: clients verify the poolers in full
+    with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
+    What depends on this component is made after the Job has succeeded, and not at all if it fails.
 
     Raises:
         ArgsError: names, sizes, connections or a quorum that cannot work; all problems together. In preview and in
@@ -54,19 +57,21 @@ class PostgresCluster(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
-        secrets = {role: self._password(name, args, role) for _, role in databases.logins(args)}
-        sql = child(self, f"{name}-bootstrap", _bootstrap(name, args))
+        secrets = {role: self._password(name, args, role) for role in databases.login_roles(args)}
+        metrics = child(self, f"{name}-queries", queries.config_map(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, *secrets.values(), sql],
+            depends_on=[*flows, *secrets.values(), metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
             hooks=changes.watch(name, volumes_expand=bool(args.get("volumes_expand", True))),
         )
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
+        if databases.migrators(args):
+            self._migrate(name, args, cluster, made)
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
         make_watchdog(self, name, args, cluster)
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
@@ -120,6 +125,20 @@ class PostgresCluster(pulumi.ComponentResource):
             retain_on_delete=guard,
         )
 
+    def _migrate(
+        self, name: str, args: PostgresClusterArgs, cluster: KubernetesObject, made: list[KubernetesObject]
+    ) -> None:
+        """The Job. A set's digest is part of its ConfigMap's resource name too: files that come back after an update
+        that failed are the resource that is still there."""
+        job = migrations_job(name)
+        sets = [
+            child(self, f"{job}-{each}-{migrating.digest(args, each)}", migrating.files(name, each, args))
+            for each in databases.migrators(args)
+        ]
+        incarnation = cluster.metadata.apply(lambda known: str((known or {}).get("uid", "")))
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[cluster, *made, *sets])
+        HardenedWorkload(job, migrating.job(name, args, incarnation), opts)
+
     def _pooler(
         self, name: str, role: str, args: PostgresClusterArgs, after: list[KubernetesObject]
     ) -> KubernetesObject:
@@ -146,20 +165,3 @@ class PostgresCluster(pulumi.ComponentResource):
         self.database = pulumi.Output.from_input(args["first_database"])
         self.user = pulumi.Output.from_input(databases.first(args)["app_role"])
         register_outputs(self)
-
-
-def _bootstrap(name: str, args: PostgresClusterArgs) -> Manifest:
-    first = databases.first(args)
-    text = bootstrap_sql(
-        args["first_database"], first["owner"], first["app_role"], args["migrations"], first.get("extensions", [])
-    )
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": f"{name}-bootstrap",
-            "namespace": args["namespace"],
-            "labels": labels(name, "database", args["environment"]),
-        },
-        "data": {cluster_spec.BOOTSTRAP_KEY: text},
-    }

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from omnibase_infra.config.databases import OPS_ROLES
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
 
+_MIGRATOR_CONNECTIONS = 2  # one works; the other is of a pod that has just been lost, until the server has seen it
 LOCALE = {
     "encoding": "UTF8",
     # The built-in provider sorts the same in every image; glibc's order changes with the distribution.
@@ -30,6 +32,16 @@ def logins(args: PostgresClusterArgs) -> Iterator[tuple[str, str]]:
             yield name, database["read_only_role"]
 
 
+def migrators(args: PostgresClusterArgs) -> dict[str, str]:
+    """Database -> role that its migrations log in as, of each database that has any."""
+    return {name: names.migrator_role(name) for name, each in args["databases"].items() if each.get("migrations")}
+
+
+def login_roles(args: PostgresClusterArgs) -> list[str]:
+    """Every role with a password: those of the databases, their migrators, and those of `ops db`."""
+    return [*(role for _, role in logins(args)), *migrators(args).values(), *OPS_ROLES]
+
+
 def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:
     """Name of the Secret of a role that logs in."""
     return names.app_secret(cluster) if role == first(args)["app_role"] else names.role_secret(cluster, role)
@@ -38,6 +50,11 @@ def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:
 def entries(args: PostgresClusterArgs, source: str) -> list[str]:
     """Lines of pg_hba that let each role into its own database, and nobody anywhere else."""
     return [f"hostssl {database} {role} {source} scram-sha-256" for database, role in logins(args)]
+
+
+def direct_entries(args: PostgresClusterArgs, source: str) -> list[str]:
+    """Lines of pg_hba that let each migrator into its own database."""
+    return [f"hostssl {database} {role} {source} scram-sha-256" for database, role in migrators(args).items()]
 
 
 def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
@@ -50,20 +67,32 @@ def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
         found.append({**common, "name": database["owner"], "login": False, "comment": comment})
     for name, role in logins(args):
         login = {"login": True, "connectionLimit": limit, "passwordSecret": {"name": secret(cluster, args, role)}}
-        found.append({**common, "name": role, **login, **_rights(args, name, role)})
-    return found
+        found.append({**common, "name": role, **login, **_rights(args["databases"][name], name, role)})
+    return [*found, *(_migrator(cluster, args, name, common) for name in migrators(args))]
 
 
-def _rights(args: PostgresClusterArgs, database: str, role: str) -> Manifest:
-    """The first database's application role has its grants from the bootstrap. The operator knows none, so that others
-    get PostgreSQL's own roles for rows; they hold for every database, of which pg_hba opens one."""
-    if role == first(args)["app_role"]:
-        return {"comment": "the application; rows only"}
-    if role == args["databases"][database].get("read_only_role"):
-        return {"inRoles": ["pg_read_all_data"], "comment": f"reads rows of {database}"}
+def _rights(settings: PostgresDatabaseArgs, database: str, role: str) -> Manifest:
+    """Where there are migrations, their Job gives rights. The operator knows none, so that others get PostgreSQL's own
+    roles for rows; they hold for every database, of which pg_hba opens one."""
+    reads = role == settings.get("read_only_role")
+    comment = f"reads rows of {database}" if reads else f"the application of {database}; rows only"
+    if settings.get("migrations"):
+        return {"comment": comment}
+    return {"inRoles": ["pg_read_all_data", *([] if reads else ["pg_write_all_data"])], "comment": comment}
+
+
+def _migrator(cluster: str, args: PostgresClusterArgs, database: str, common: Manifest) -> Manifest:
+    """Without INHERIT it has no right of the owner until it says SET ROLE."""
+    role = names.migrator_role(database)
     return {
-        "inRoles": ["pg_read_all_data", "pg_write_all_data"],
-        "comment": f"the application of {database}; rows only",
+        **common,
+        "name": role,
+        "login": True,
+        "inherit": False,
+        "inRoles": [args["databases"][database]["owner"]],
+        "connectionLimit": _MIGRATOR_CONNECTIONS,
+        "passwordSecret": {"name": secret(cluster, args, role)},
+        "comment": f"runs the migrations of {database} as its owner",
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.naming import dns_label, service_host, service_hosts
 from omnibase_infra.network import Party
 
@@ -52,6 +53,11 @@ def role_secret(cluster: str, role: str) -> str:
     return dns_label(cluster, "role", role.replace("_", "-").strip("-"))
 
 
+def queries(cluster: str) -> str:
+    """ConfigMap with what the exporter reads beside the operator's own queries."""
+    return dns_label(cluster, "queries")
+
+
 def database(cluster: str, name: str) -> str:
     """The operator's object for a database."""
     return dns_label(cluster, "database", name.replace("_", "-").strip("-"))
@@ -88,6 +94,17 @@ def poolers(cluster: str, namespace: str) -> Party:
         "namespace": namespace,
         "labels": {"cnpg.io/cluster": cluster, "cnpg.io/podRole": "pooler"},
     }
+
+
+def migrator(cluster: str, namespace: str) -> Party:
+    """The pods of the Job that migrates."""
+    found = {"app.kubernetes.io/name": migrations_job(cluster)}
+    return {"name": "database migrations", "namespace": namespace, "labels": found}
+
+
+def migrator_role(database: str) -> str:
+    """Role that the migrations of a database log in as; it may become the owner, and nothing else."""
+    return f"{database}_migrator"
 
 
 def everything(cluster: str, namespace: str) -> Party:

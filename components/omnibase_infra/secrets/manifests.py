@@ -49,7 +49,12 @@ def external_secret(
     entries: Mapping[str, SecretEntry],
     store: SecretStore,
 ) -> Manifest:
-    """The External Secrets Operator's order: read these keys from the store into a Secret of the same name."""
+    """The External Secrets Operator's order: read these keys from the store into a Secret of the same name.
+
+    An update waits until the operator has filled it, and ends with the operator's words if it cannot: otherwise the
+    consumer's pods would wait, and nobody would know for what. The Secret is not immutable, as the operator renews its
+    values in place, and it stays when the store loses a value, so that pods can start on with the last one.
+    """
     data = []
     for key, entry in entries.items():
         remote = {"key": entry["remote_key"]}
@@ -63,6 +68,7 @@ def external_secret(
             "name": object_name,
             "namespace": namespace,
             "labels": labels(consumer, "secrets", environment),
+            "annotations": {"pulumi.com/waitFor": "condition=Ready"},
         },
         "spec": {
             "refreshInterval": REFRESH,

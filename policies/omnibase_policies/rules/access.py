@@ -112,7 +112,9 @@ def _ports(pod: Pod) -> list[View]:
     good={"spec.initContainers": []},
 )
 def readable_pod(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """Containers and volumes are lists of mappings, contexts are mappings."""
+    """An object is a mapping and has an end; containers and volumes are lists of mappings, contexts are mappings."""
+    if found.fault:
+        yield violated(found.view, found.fault)
     for pod in found.pods:
         yield from _not_a(pod.spec, dict)
         yield from _not_a(pod.security, dict)

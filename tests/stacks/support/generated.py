@@ -91,7 +91,8 @@ def _guarded(tier: str) -> Values:
 
 
 def _monitoring(tier: str, *, enabled: bool) -> Values:
-    found: Values = {"enabled": enabled, "operator": {"install_crds": False}}
+    hosts = {"edge": {"address": "10.20.30.40", "containers": 3}}
+    found: Values = {"enabled": enabled, "operator": {"install_crds": False}, "docker_hosts": hosts}
     if tier == "prod":
         found["receiver"] = {"secret_url": "https://alerts.example.test/omnibase", "cidrs": ["192.0.2.80/32"]}
     return found

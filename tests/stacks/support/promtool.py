@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omnibase_infra import MonitoringStackArgs
 from omnibase_infra.alert import Alert
 from omnibase_infra.monitoring.rules_spec import groups
@@ -45,9 +44,14 @@ class Rules:
         self._args, self._alerts = args, alerts
 
     def run(self, directory: Path, tests: list[dict[str, Any]], step: str = STEP) -> str:
-        """What promtool says to tests of the rules; empty if all hold."""
+        """What promtool says to tests of the rules; empty if all hold.
+
+        It gets the rules that the tests name: for all of them it would take ten times as long.
+        """
         rules, file = directory / "rules.yml", directory / "tests.yml"
-        rules.write_text(yaml.safe_dump({"groups": groups(self._args, self._alerts)}))
+        named = {moment["alertname"] for test in tests for moment in test["alert_rule_test"]}
+        alerts = [alert for alert in self._alerts if alert["name"] in named]
+        rules.write_text(json.dumps({"groups": groups(self._args, alerts)}))
         file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": step, "tests": tests}))
         done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
         return "" if done.returncode == 0 else done.stdout + done.stderr

@@ -36,9 +36,15 @@ def postgres(**changes: Any) -> PostgresClusterArgs:  # noqa: ANN401 -- any argu
         "pooler_size": 10,
         "pooler_max_clients": 200,
         "pooler_memory_mib": 128,
-        "databases": {"reference": {"owner": "reference_owner", "app_role": "reference_app"}},
+        "databases": {
+            "reference": {
+                "owner": "reference_owner",
+                "app_role": "reference_app",
+                "migrations": {"files": MIGRATIONS},
+            }
+        },
         "first_database": "reference",
-        "migrations": MIGRATIONS,
+        "migrator_image": IMAGE.replace("reference", "migrator"),
         "operator": {"name": "operator", "namespace": "cnpg-system", "labels": {"app": "cnpg"}},
         "clients": [{"name": "reference", "namespace": "space", "labels": {"app.kubernetes.io/name": "reference"}}],
         "api_server_cidrs": ["10.213.0.2/32"],

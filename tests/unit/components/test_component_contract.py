@@ -14,7 +14,7 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from omnibase_infra.hosted import HOSTED, NAME, VERSION
 from omnibase_infra.objects import KubernetesObject, token
-from setuptools.config.pyprojecttoml import read_configuration
+from setuptools.config.pyprojecttoml import read_configuration  # type: ignore[import-untyped]  # it has no types
 
 from tests.stacks.support import examples, stacks
 from tests.stacks.support.recorder import record

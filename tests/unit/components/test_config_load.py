@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from omnibase_infra.config import ConfigError, Environment, load, load_stack_file, parse_environment
+from omnibase_infra.config.__main__ import main as check_settings
 from omnibase_infra.config.defaults import TIER_DEFAULTS
 from omnibase_infra.config.model import StackConfig
 from pydantic import BaseModel
@@ -201,3 +202,15 @@ def test_prod_has_no_default_for_how_many_copies_of_a_service_run() -> None:
     given = {key: value for key, value in loaded.config.model_dump().items() if key != "environment"}
     given["services"] = {"reference": {}}
     assert "is required" in complaints("prod", given)["services.reference.replicas"]
+
+
+def test_the_check_without_the_engine_says_what_it_wants_and_knows_a_stack_that_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert check_settings(["dev"]) == 0
+    assert check_settings(["devv"]) == 2
+    assert "does not exist; known stacks: dev" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        check_settings([])
+    assert "the following arguments are required: stack" in capsys.readouterr().err

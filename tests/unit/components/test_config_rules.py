@@ -167,7 +167,7 @@ def test_a_quota_that_the_declared_parts_cannot_fit_into_is_refused(field: str) 
 
 
 def test_the_certificate_exporter_counts_in_the_quota() -> None:
-    changes = {"certificates__exporter_memory_mib": 4096}  # as much as the whole namespace has
+    changes = {"certificates__exporter_memory_mib": 4608}  # as much as the whole namespace has
     assert "must be at least" in complaint("dev", "quota.memory_mib", **changes)
 
 

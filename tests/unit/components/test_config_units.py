@@ -22,6 +22,7 @@ GOOD: dict[str, tuple[Any, list[str]]] = {
     "cron": (units.Cron, ["30 3 * * *", "*/5 * * * *", "0 1-5/2 1,15 * 0-7", "0 0 31 12 7"]),
     "date": (units.Date, ["2027-05-31", "2028-02-29"]),
     "network": (units.Cidr, ["192.0.2.0/24", "10.0.0.0/8", "0.0.0.0/0", "fd00::/8"]),
+    "address": (units.Address, ["192.0.2.10", "0.0.0.0"]),  # noqa: S104 -- a text
     "host": (units.HostName, ["api.example.test", "a.b"]),
     "label": (units.Label, ["a", "reference", "a-1", "a" * 40]),
     "object": (units.ObjectName, ["fast-ssd", "storage.example.test"]),
@@ -48,6 +49,7 @@ BAD: dict[str, tuple[Any, str, list[str]]] = {
         "* * * * 8", "5-1 * * * *", "*/0 * * * *", "3/5 * * * *", "@daily", "* * * JAN *", "* * * * * *", ", * * * *"]),
     "date": (units.Date, "2027-05-31", ["2027-02-29", "31.05.2027", "2027-5-31", "soon"]),
     "network": (units.Cidr, "CIDR form", ["192.0.2.1/24", "10.0.0.0.0", "10.0.0.0/33", "localhost", ""]),
+    "address": (units.Address, "IPv4 address", ["192.0.2.256", "192.0.2", "::1", "192.0.2.10/32", "a.test", ""]),
     "host": (units.HostName, "full DNS name", ["localhost", "*.example.test", "API.a.test", "a..b", f"{'a.' * 130}b"]),
     "label": (units.Label, "at most 40", ["", "A", "1a", "a-", "a_b", "a" * 41]),
     "object": (units.ObjectName, "lower-case", ["", "Fast", "a_b", "a..b"]),

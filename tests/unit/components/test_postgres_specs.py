@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, sizing
-from omnibase_infra.postgres.bootstrap import bootstrap_sql
+from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, queries, sizing
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
@@ -26,7 +26,8 @@ def pooler(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
 
 
 def one(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
-    return {"reference": {"owner": "reference_owner", "app_role": "reference_app", **changes}}
+    sets = {"files": MIGRATIONS}
+    return {"reference": {"owner": "reference_owner", "app_role": "reference_app", "migrations": sets, **changes}}
 
 
 def other(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field
@@ -72,11 +73,54 @@ def test_the_certificate_holds_every_name_of_both_poolers() -> None:
 def test_nobody_logs_in_as_superuser_or_owner() -> None:
     found = spec()
     assert found["enableSuperuserAccess"] is False
-    owner, app = found["managed"]["roles"]
+    owner, app, *others = found["managed"]["roles"]
     assert (owner["name"], owner["login"], owner["superuser"]) == ("reference_owner", False, False)
     assert (app["name"], app["login"], app["superuser"]) == ("reference_app", True, False)
     assert app["passwordSecret"] == {"name": names.app_secret("db")}
     assert app["connectionLimit"] == 40
+    assert not any(role["superuser"] for role in others)
+
+
+@pytest.mark.req("V14")
+def test_the_roles_of_ops_come_from_the_servers_own_pod_only_and_one_of_them_sees_no_row() -> None:
+    monitor, explain = spec()["managed"]["roles"][-2:]
+    assert (monitor["name"], monitor["inRoles"]) == ("ops_monitor", ["pg_monitor"])
+    assert (explain["name"], explain["inRoles"]) == ("ops_explain", ["pg_monitor", "pg_read_all_data"])
+    lines = [line for line in spec()["postgresql"]["pg_hba"] if " ops_" in line]
+    assert lines == [
+        f"hostssl all {role} {source} scram-sha-256"
+        for role in ("ops_monitor", "ops_explain")
+        for source in ("127.0.0.1/32", "::1/128")
+    ]
+    assert not [line for line in pooler()["pgbouncer"]["pg_hba"] if "ops_" in line]
+
+
+def test_no_database_has_a_role_with_the_name_of_one_of_ops() -> None:
+    (problem,) = problems("db", postgres(databases=one(app_role="ops_monitor")))
+    assert "is reserved by PostgreSQL, its operator or `ops`" in problem
+
+
+def test_transactions_can_be_prepared_only_where_that_is_asked_for() -> None:
+    assert "max_prepared_transactions" not in spec()["postgresql"]["parameters"]
+    assert spec(prepared_transactions=20)["postgresql"]["parameters"]["max_prepared_transactions"] == "20"
+    (problem,) = problems("db", postgres(prepared_transactions=-1))
+    assert problem == "prepared_transactions=-1 is outside 0..10000"
+
+
+def test_passwords_in_statements_are_not_recorded_and_plans_show_no_parameters() -> None:
+    for environment in ("dev", "prod"):
+        parameters = spec(environment=environment, instances=3)["postgresql"]["parameters"]
+        assert parameters["pg_stat_statements.track_utility"] == "off"
+        assert parameters["auto_explain.log_parameter_max_length"] == parameters["log_parameter_max_length"] == "0"
+        assert parameters["auto_explain.log_analyze"] == ("on" if environment == "dev" else "off")
+
+
+def test_the_exporter_reads_our_queries_beside_its_own() -> None:
+    (named,) = spec()["monitoring"]["customQueriesConfigMap"]
+    made = queries.config_map("db", postgres())
+    assert (made["metadata"]["name"], list(made["data"])) == (named["name"], [named["key"]])
+    assert yaml.safe_load(made["data"][named["key"]]) == queries.queries()
+    assert "cnpg.io/reload" in made["metadata"]["labels"], "else a change waits for the next restart"
 
 
 @pytest.mark.req("C2.7")
@@ -177,7 +221,6 @@ def test_whatever_is_accepted_the_operators_schema_takes_too(
         ({"clients": [{"name": "a", "cidrs": ["192.0.2.1/32"]}] * 2}, "'a' is used more than once"),
         ({"clients": [{"name": "-", "cidrs": ["192.0.2.1/32"]}]}, "needs a name"),
         ({"api_server_cidrs": []}, "hold their lease at the API server"),
-        ({"migrations": {"1_a.up.sql": ""}}, "must be named NNNN_name"),
     ],
 )
 def test_what_cannot_work_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -195,11 +238,12 @@ def several() -> dict[str, Any]:
 @pytest.mark.req("C2.1")
 def test_every_role_enters_its_own_database_and_no_other() -> None:
     args = {"databases": several(), "pooler_size": 5}
-    lines = spec(**args)["postgresql"]["pg_hba"]
+    lines = [line for line in spec(**args)["postgresql"]["pg_hba"] if " ops_" not in line]
     assert lines == [
         "hostssl reference reference_app ${podselector:poolers} scram-sha-256",
         "hostssl reference reference_reader ${podselector:poolers} scram-sha-256",
         "hostssl other other_app ${podselector:poolers} scram-sha-256",
+        "hostssl reference reference_migrator ${podselector:migrations} scram-sha-256",
         "hostnossl all all all reject",
         "host all all all reject",
     ]
@@ -211,19 +255,23 @@ def test_every_role_enters_its_own_database_and_no_other() -> None:
 
 @pytest.mark.req("C2.1")
 def test_owners_cannot_log_in_and_readers_only_read() -> None:
-    roles = {each["name"]: each for each in spec(databases=several())["managed"]["roles"]}
+    roles = {each["name"]: each for each in spec(databases=several())["managed"]["roles"][:-2]}
     assert {name: role["login"] for name, role in roles.items()} == {
         "reference_owner": False,
         "other_owner": False,
         "reference_app": True,
         "reference_reader": True,
         "other_app": True,
+        "reference_migrator": True,
     }
-    assert roles["reference_reader"]["inRoles"] == ["pg_read_all_data"]
+    assert "inRoles" not in roles["reference_app"], "where there are migrations, their Job gives rights"
+    assert "inRoles" not in roles["reference_reader"]
     assert roles["other_app"]["inRoles"] == ["pg_read_all_data", "pg_write_all_data"]
     assert not any(role["superuser"] or role["createdb"] or role["createrole"] for role in roles.values())
     secrets = [role["passwordSecret"]["name"] for role in roles.values() if role["login"]]
-    assert secrets == ["db-app-role", "db-role-reference-reader", "db-role-other-app"]
+    assert secrets == [
+        "db-app-role", "db-role-reference-reader", "db-role-other-app", "db-role-reference-migrator"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("protect", "policy"), [(True, "retain"), (False, "delete")])
@@ -237,9 +285,8 @@ def test_a_further_database_is_an_object_of_the_operator_and_valid(protect: bool
     assert made["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.status.applied}=true"
 
 
-def test_the_first_database_gets_its_extensions_before_its_migrations_and_is_never_dropped() -> None:
+def test_the_first_database_gets_its_extensions_from_the_operator_and_is_never_dropped() -> None:
     args = postgres(databases=one(extensions=["uuid-ossp"]))
     assert databases.managed(args) == ["reference"]
     assert databases.database("db", "reference", args)["spec"]["databaseReclaimPolicy"] == "retain"
-    text = bootstrap_sql("reference", "reference_owner", "reference_app", MIGRATIONS, ["uuid-ossp"])
-    assert text.index('CREATE EXTENSION IF NOT EXISTS "uuid-ossp";') < text.index("CREATE TABLE notes")
+    assert databases.database("db", "reference", args)["spec"]["extensions"] == [{"name": "uuid-ossp"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -23,6 +24,7 @@ from ops.policy.shown import shown_value
 PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
 PLACE = "spec.containers[0].securityContext.privileged"
 CANARY = "canary-7c1f9d5e"
+WAIVER_NOTE = "omnibase.io/waiver.no-host-pid"
 WAIVER = {"object": "Pod/orders/orders", "reason": "the probe needs it", "owner": "data", "until": "2999-01-31"}
 SARIF = {
     "type": "object",
@@ -226,6 +228,54 @@ def test_what_cannot_be_read_is_refused_with_the_reason(text: str, message: str,
     assert message in complaint(file)
 
 
+_STRANGE_YAML = """
+kind: Pod
+metadata: &m {name: 2026-01-01, namespace: !!binary aGVsbG8=, labels: !!set {a, b}, annotations: *m, 1: 2, true: 3}
+spec: &s {containers: [*s, 2026-01-01], volumes: *s, hostPID: !!binary aGVsbG8=, initContainers: !!set {a}}
+"""
+_BOMB = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "markdown"])
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (_STRANGE_YAML, "readable-pod"),
+        ("kind: !!binary aGVsbG8=\nmetadata: {name: a, namespace: b}\n", "readable-pod"),
+        (f"kind: Pod\n{_BOMB}spec: {{containers: *a59, volumes: *a59}}\n", "readable-pod"),
+        (f"kind: Pod\nspec: {{hostPID: true, a: {'{a: ' * 300}{'}' * 300}}}\n", "no-host-pid"),
+        (f"kind: Service\nspec: {{type: NodePort, ports: [{{port: {'9' * 400}}}]}}\n", "no-nodeport"),
+        ('{"kind": "Pod", "spec": {"hostPID": true, "containers": [{"name": NaN, "ports": [1e400]}]}}', "no-host-pid"),
+        ('{"kind": "Pod", "metadata": {"name": "\\ud800"}, "spec": {"hostPID": true}}', "no-host-pid"),
+        (json.dumps(stack({"type": "kubernetes:core/v1:Pod", "inputs": [1]}, {"type": 5})), "readable-pod"),
+    ],
+)
+def test_whatever_can_be_read_is_judged_and_reported_in_every_form(
+    text: str, rule: str, form: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "strange.yaml"
+    file.write_text(text, encoding="utf-8")
+    before = time.process_time()
+    ended = run("check", file, "--format", form)
+    assert ended.exit_code == 1, ended.exception
+    assert rule in ended.stdout
+    assert "itself failed" not in ended.stdout
+    assert time.process_time() - before < 5
+
+
+def test_names_of_others_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    evil = "a\x1b[2J\x07\u202e"
+    pod = example({"spec.hostPID": True, f"metadata.annotations.{WAIVER_NOTE}": f"2026-12-31; {evil}; {evil}"})
+    pod["metadata"]["name"] = evil
+    pod["spec"]["containers"][0]["resources"]["limits"] = {evil: "1"}
+    file = tmp_path / "evil.json"
+    file.write_text(json.dumps(pod), encoding="utf-8")
+    for form in ("text", "json", "sarif", "markdown"):
+        said = run("check", file, "--format", form, "--tier", "dev").stdout
+        assert "Pod/orders/a?[2J??" in said
+        assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
 def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     said = complaint(tmp_path / "a.yaml", tmp_path / "none.yaml")
@@ -241,6 +291,8 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
         ("no-privilegd: advisory\n", "did you mean 'no-privileged'"),
         ("no-privileged: weak\n", "allowed are mandatory"),
         ("no-privileged: {waivers: [{object: Pod/x}]}\n", "exactly the fields"),
+        ("no-privileged: {waivers: Pod/x}\n", "no-privileged: waivers must be a list of mappings"),
+        ("no-privileged: {enforcmentLevel: advisory}\n", "'enforcmentLevel' is unknown"),
         ("[1]", "holds no settings"),
         ("a: [", "is neither YAML nor JSON"),
     ],
@@ -364,7 +416,7 @@ def test_markdown_is_a_table_in_which_names_of_others_stay_text(tmp_path: Path) 
     file.write_text(json.dumps(evil), encoding="utf-8")
     report = run("check", file, "--format", "markdown").stdout
     assert "**1 mandatory finding: this does not go up.**" in report
-    assert "| mandatory | `no-privileged` | `Pod/b/x'\\|<img src=a> # b` |" in report
+    assert "| mandatory | `no-privileged` | `Pod/b/x'\\|<img src=a>?# b` |" in report
 
 
 def test_a_report_goes_into_a_file_in_every_form(manifests: Path, tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ def test_a_waiver_of_a_configuration_is_obeyed() -> None:
         ({"no-privilegd": {}}, "did you mean 'no-privileged'"),
         ({"no-privileged": {"waivers": [{**WAIVER, "until": "never"}]}}, "must be a date"),
         ({"no-privileged": {"waivers": [{"object": "Pod/x"}]}}, "exactly the fields"),
+        ({"no-privileged": {"waivers": "all"}}, "no-privileged: waivers must be a list of mappings"),
+        ({"no-privileged": {"waivers": ["Pod/x"]}}, "no-privileged: waivers must be a list of mappings"),
+        ({"no-privileged": {"waiver": []}}, "no-privileged: 'waiver' is unknown; allowed are enforcementLevel, wai"),
     ],
 )
 def test_a_wrong_configuration_stops_the_engine(config: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Roles and rights as properties of the provider's resources, pure: the same that bootstrap.py writes in SQL."""
+"""Roles and rights as properties of the provider's resources, pure: the same that the migration runner gives by SQL."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

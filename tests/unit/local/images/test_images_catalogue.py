@@ -93,7 +93,8 @@ def test_what_it_copies_from_the_context_is_prepared(image: Image) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["postgres", "reference", "local-path-provisioner", "prometheus", "alertmanager", "node-exporter"]
+    "name",
+    ["postgres", "migrator", "reference", "local-path-provisioner", "prometheus", "alertmanager", "node-exporter"],
 )
 def test_a_package_is_listed_once(name: str) -> None:
     packages = BY_NAME[name].packages(PATHS)
@@ -135,7 +136,7 @@ def test_every_python_package_of_an_image_has_a_hash(image: Image) -> None:
     lock = image.lock(PATHS).read_text()
 
     entries = re.split(r"\n(?=\S)", lock.replace("\\\n", " ").strip())
-    assert len(entries) > 10
+    assert len(entries) >= 8
     assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
 
 

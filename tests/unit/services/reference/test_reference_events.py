@@ -10,15 +10,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from nats.js.errors import NotFoundError
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reference.bus import Bus, forever
-from services.reference.database import Database
-from services.reference.events import TOPIC, Consumer, NoteCreated, Publisher
+from services.reference.database import Database, is_outage
+from services.reference.events import TOPIC, Consumer, NoteCreated, Publisher, PublishError
 from services.reference.keys import KeyClient
 from services.reference.metrics import Metrics
 from services.reference.notes import Note
+from services.reference.outbox import OutboxRow
 from tests.unit.services.reference.reference_kit import client, settings
 
 pytestmark = pytest.mark.asyncio
@@ -34,14 +35,10 @@ class FakeBus:
 
     connected = True
 
-    def __init__(self, newest: bytes | None = None, fails: int = 0, again: int = 0) -> None:
-        """`newest` is what the service published last, and `again` how many old events were handed out after it."""
+    def __init__(self, fails: int = 0) -> None:
         self.published: list[tuple[str, dict[str, Any], dict[str, str]]] = []
-        self.newest, self.fails, self.again = newest, fails, again
+        self.fails = fails
         self.streams = self
-
-    async def wait(self) -> None:
-        return
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
         if self.fails:
@@ -49,98 +46,46 @@ class FakeBus:
             raise TimeoutError
         self.published.append((subject, json.loads(payload), headers))
 
-    async def get_last_msg(self, _stream: str, _subject: str) -> Any:  # noqa: ANN401 -- a message
-        return await self.get_msg(_stream, 1 + self.again)
 
-    async def get_msg(self, _stream: str, sequence: int) -> Any:  # noqa: ANN401 -- a message
-        if sequence > 1:
-            old = NoteCreated(note_id=1, key="k", created_at=WRITTEN - datetime.timedelta(days=9)).model_dump_json()
-            return SimpleNamespace(data=old.encode(), headers={"Redelivered-From": "dlq:1"}, seq=sequence)
-        if self.newest is None:
-            raise NotFoundError
-        return SimpleNamespace(data=self.newest, headers=None, seq=1)
+class FakeSession:
+    """Keeps the rows that are added to it."""
 
+    def __init__(self) -> None:
+        self.rows: list[OutboxRow] = []
 
-class FakeDatabase:
-    """Answers with the notes that it was given, and keeps what was asked."""
-
-    def __init__(self, *found: Note) -> None:
-        self.found = list(found)
-
-    async def run(self, _endpoint: str, _work: object) -> list[Note]:
-        found, self.found = self.found, []
-        return found
+    def add(self, row: OutboxRow) -> None:
+        self.rows.append(row)
 
 
-def publisher(bus: FakeBus, *missed: Note) -> tuple[Publisher, Metrics]:
+def publisher(bus: FakeBus) -> tuple[Publisher, Metrics]:
     metrics = Metrics()
-    return Publisher(cast(Bus, bus), cast(Database, FakeDatabase(*missed)), metrics), metrics
+    return Publisher(cast(Bus, bus), cast(Database, None), metrics), metrics
 
 
 @pytest.mark.req("C7.5", "C6.2")
 async def test_an_event_carries_the_notes_id_and_the_requests_correlation_id() -> None:
-    bus = FakeBus()
-    made, _ = publisher(bus)
-    made.created(note(7), "order-17")
-    await made.run()
+    bus, session = FakeBus(), FakeSession()
+    made, metrics = publisher(bus)
+    made.created(cast(AsyncSession, session), note(7), "order-17")
+    assert bus.published == [], "not before the commit"
+    await made._publish(session.rows[0])
     ((subject, event, headers),) = bus.published
     assert subject == TOPIC
     assert headers == {"Nats-Msg-Id": "note-7", "X-Correlation-ID": "order-17"}
     assert NoteCreated.model_validate(event) == NoteCreated(
         note_id=7, key="key-7", created_at=WRITTEN, correlation_id="order-17"
     )
+    assert b'events_published_total{result="ok"} 1.0' in metrics.text()
 
 
-async def test_what_was_written_before_the_process_started_is_published_first() -> None:
-    bus = FakeBus()
-    made, _ = publisher(bus, note(5), note(6))
-    made.created(note(7), None)
-    await made.run()
-    assert [event["note_id"] for _, event, _ in bus.published] == [5, 6, 7]
-
-
-async def test_an_event_that_could_not_be_published_is_read_from_the_table_again() -> None:
-    bus = FakeBus()
-    made, metrics = publisher(bus)
-    made.created(note(1), None)
-    await made.run()
-    bus.fails = 1
-    made.created(note(2), None)
-    with pytest.raises(TimeoutError):
-        await made.run()
-    made._database = cast(Database, FakeDatabase(note(2)))
-    made.created(note(3), None)
-    await made.run()
-    assert [event["note_id"] for _, event, _ in bus.published] == [1, 2, 3]
+async def test_a_bus_that_does_not_answer_is_no_outage_of_the_database() -> None:
+    session = FakeSession()
+    made, metrics = publisher(FakeBus(fails=1))
+    made.created(cast(AsyncSession, session), note(1), None)
+    with pytest.raises(PublishError, match="note-1: TimeoutError") as caught:
+        await made._publish(session.rows[0])
+    assert not is_outage(caught.value), "else the transaction would be tried again for 30 s"
     assert b'events_published_total{result="failed"} 1.0' in metrics.text()
-
-
-async def test_more_events_than_memory_holds_are_left_to_the_table() -> None:
-    made, _ = publisher(FakeBus())
-    made._behind = False
-    for number in range(1001):
-        made.created(note(number), None)
-    assert made._behind
-
-
-async def test_a_stream_with_a_strange_newest_event_is_taken_for_an_empty_one() -> None:
-    for newest in (None, b"strange"):
-        made, _ = publisher(FakeBus(newest=newest))
-        since, after = await made._last()
-        assert after is None
-        assert datetime.datetime.now(datetime.UTC) - since < datetime.timedelta(hours=25)
-
-
-async def test_catching_up_begins_a_minute_before_the_newest_event() -> None:
-    newest = NoteCreated(note_id=5000, key="k", created_at=WRITTEN).model_dump_json().encode()
-    made, _ = publisher(FakeBus(newest=newest))
-    assert await made._last() == (WRITTEN - datetime.timedelta(seconds=60), 4000)
-
-
-async def test_old_events_that_operators_handed_out_again_do_not_make_it_begin_with_them() -> None:
-    newest = NoteCreated(note_id=5000, key="k", created_at=WRITTEN).model_dump_json().encode()
-    made, _ = publisher(FakeBus(newest=newest, again=3))
-    assert await made._last() == (WRITTEN - datetime.timedelta(seconds=60), 4000)
 
 
 class FakeMessage:

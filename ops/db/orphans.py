@@ -1,0 +1,153 @@
+"""`ops db orphans`: prepared transactions that nobody ended, what was decided of them, and their end by that."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from omnibase_infra.config.databases import EXPLAIN_ROLE, MONITOR_ROLE
+from omnibase_infra.naming import stack_namespace
+from psycopg import Xid
+from rich.console import Console
+
+from local import stack as stacks
+from local.errors import LocalError
+from ops.db.access import Connection, Place, Row, connected, rows, server
+from ops.rotate.served import Kubectl
+from ops.rows import print_rows
+from ops.status.cluster import cluster_client
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMAT = 42
+"""Number of our coordinators, services/shared/two_phase.py."""
+_GID = re.compile(r"[0-9A-Za-z+/=_]{1,199}")
+PREPARED = """
+SELECT gid, database, owner AS role, extract(epoch FROM now() - prepared)::float8 AS age_seconds
+FROM pg_prepared_xacts ORDER BY prepared
+"""
+_DECISION = "SELECT committed FROM public.two_phase_decisions WHERE id = %(id)s"
+# A coordinator may have decided since the decision was read; one that decides now is waited for.
+_GIVE_UP = """DO $$ BEGIN
+  INSERT INTO public.two_phase_decisions (id, committed) VALUES ('{number}', false) ON CONFLICT DO NOTHING;
+  IF (SELECT committed FROM public.two_phase_decisions WHERE id = '{number}') THEN
+    RAISE EXCEPTION 'it was committed meanwhile; ask again';
+  END IF;
+END $$"""
+_SECONDS = 60
+
+Sql = Callable[[str, str], None]
+"""Runs statements in a database as superuser: database, statements."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """One prepared transaction."""
+
+    gid: str
+    database: str
+    role: str
+    age_seconds: float
+    home: str
+    """Database with the decision; empty if no coordinator of ours made it."""
+    decision: str
+    """commit, roll back, undecided (it is rolled back by whoever looks first), or unknown."""
+    outcome: str = ""
+    """What was done: committed, rolled back, or why not; empty if nothing was asked for."""
+
+
+def orphans(place: Place, older: float, *, resolve: bool, as_json: bool, console: Console) -> int:
+    """Print prepared transactions, and end them if asked to; 1 if any is left.
+
+    Args:
+        older: only those that are older, in seconds; younger ones have a coordinator at work.
+        resolve: commit or roll back by the decision; those of strangers stay.
+
+    Raises:
+        InputError: no such stack or server.
+        LocalError: the server cannot be asked.
+    """
+    with connected(place, MONITOR_ROLE) as connection:
+        found = [row for row in rows(connection, PREPARED) if row["age_seconds"] >= older]
+    judged = list(judge(found, lambda database: connected(place, EXPLAIN_ROLE, database)))
+    if resolve:
+        judged = [end(orphan, _superuser(place)) for orphan in judged]
+    if as_json:
+        print(json.dumps([asdict(orphan) for orphan in judged], indent=2))
+    else:
+        _print(judged, console)
+    return 1 if any(orphan.outcome not in ("committed", "rolled back") for orphan in judged) else 0
+
+
+def judge(found: list[Row], opening: Callable[[str], AbstractContextManager[Connection]]) -> Iterator[Orphan]:
+    """Each with its decision, which its home is asked for.
+
+    Args:
+        opening: a connection to a database that may read its decisions.
+    """
+    for row in found:
+        xid = Xid.from_string(row["gid"])
+        home = (xid.bqual or "").rpartition(":")[0] if xid.format_id == FORMAT else ""
+        decision = "unknown"
+        if home:
+            with opening(home) as connection:
+                decision = _decided(rows(connection, _DECISION, id=xid.gtrid))
+        yield Orphan(home=home, decision=decision, **row)
+
+
+def end(it: Orphan, run: Sql) -> Orphan:
+    """Do what was decided. What was not is given up first, so that a coordinator that still lives gives up too."""
+    if it.decision == "unknown" or not _GID.fullmatch(it.gid):
+        return _with(it, "left alone: nobody of ours made it")
+    number = Xid.from_string(it.gid).gtrid
+    try:
+        if it.decision == "undecided":
+            run(it.home, _GIVE_UP.format(number=number))
+        verb = "COMMIT" if it.decision == "commit" else "ROLLBACK"
+        run(it.database, f"{verb} PREPARED '{it.gid}'")
+    except LocalError as error:
+        return _with(it, str(error))
+    return _with(it, "committed" if it.decision == "commit" else "rolled back")
+
+
+def _decided(found: list[Row]) -> str:
+    if not found:
+        return "undecided"
+    return "commit" if found[0]["committed"] else "roll back"
+
+
+def _with(it: Orphan, outcome: str) -> Orphan:
+    return Orphan(**{**asdict(it), "outcome": outcome})
+
+
+def _superuser(place: Place) -> Sql:
+    """Only who prepared a transaction may end it, or a superuser: a shell in the primary's pod is one."""
+    paths, stack = stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack)
+    space = stack_namespace(place.stack)
+    pod = server(cluster_client(paths, stack), space, Place(stack=place.stack, cluster=place.cluster))
+    command = [*Kubectl.of(paths, stack).command, "exec", "-n", space, pod, "-c", "postgres", "--", "psql", "-X", "-q"]
+
+    def run(database: str, statements: str) -> None:
+        ended = subprocess.run(
+            [*command, "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
+            capture_output=True, text=True, check=False, timeout=_SECONDS,
+        )  # fmt: skip
+        if ended.returncode != 0:
+            raise LocalError(ended.stderr.strip() or f"psql ended with {ended.returncode}")
+
+    return run
+
+
+def _print(found: list[Orphan], console: Console) -> None:
+    if not found:
+        console.print("no transaction is in doubt")
+        return
+    names = ("transaction", "database", "role", "age", "home", "decided", "done")
+    cells = [
+        (it.gid, it.database, it.role, f"{it.age_seconds:.0f} s", it.home, it.decision, it.outcome) for it in found
+    ]
+    print_rows(names, cells, console)

@@ -1,0 +1,1 @@
+"""What services may share; each module stands alone."""

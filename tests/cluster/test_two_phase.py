@@ -1,0 +1,278 @@
+"""One transaction over three databases of a real PostgreSQL, with everything killed at every point."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ops.db import orphans
+from ops.db.access import Connection as OpsConnection
+from ops.db.access import opened, rows
+from services.shared.two_phase import DECISIONS, Connection
+from tests.cluster.node_kit import free_port, wait_for
+from tests.cluster.postgres_kit import DebianPostgres
+from tests.cluster.two_phase_child import HOME, KILLED, coordinator, transfer
+
+ROOT = Path(__file__).resolve().parents[2]
+DATABASES = (HOME, "shop", "stock")
+ROLE, PASSWORD = "two_phase_app", "a-password-of-the-test"
+POINTS = {
+    # before and after each step of the coordinator, and whether the transaction is committed then
+    "before tpc_prepare 1": False,
+    "after tpc_prepare 1": False,
+    "before tpc_prepare 2": False,
+    "after tpc_prepare 2": False,
+    "before commit 1": False,
+    "after commit 1": True,
+    "before tpc_commit 1": True,
+    "after tpc_commit 1": True,
+    "before tpc_commit 2": True,
+    "after tpc_commit 2": True,
+}
+
+
+@pytest.fixture(scope="module")
+def made(external_database: DebianPostgres) -> Iterator[dict[str, dict[str, Any]]]:
+    """Three databases with one table each; the home has the decisions."""
+    server = external_database
+    server.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
+    for name in DATABASES:
+        server.sql(f"CREATE DATABASE {name} OWNER {ROLE}")
+        with server.connect(ROLE, PASSWORD, name) as connection:
+            connection.execute("CREATE TABLE entries (id int GENERATED ALWAYS AS IDENTITY, amount int NOT NULL)")
+            if name == HOME:
+                connection.execute(DECISIONS)
+    common = {"host": server.host, "port": server.port, "user": ROLE, "password": PASSWORD, "sslmode": "verify-full",
+              "sslrootcert": str(server.directory / "tls" / "ca.crt")}  # fmt: skip
+    yield {name: {**common, "dbname": name} for name in DATABASES}
+    for name in DATABASES:
+        server.sql(f"DROP DATABASE {name} WITH (FORCE)")
+    server.sql(f"DROP ROLE {ROLE}")
+
+
+@pytest.fixture
+def connections(external_database: DebianPostgres, made: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The databases without rows, and whatever a test that failed left prepared."""
+    yield made
+    for gid, name in external_database.sql("SELECT gid, database FROM pg_prepared_xacts"):
+        external_database.sql(f"ROLLBACK PREPARED '{gid}'", name)
+    for name in DATABASES:
+        external_database.sql("TRUNCATE entries", name)
+
+
+def counts(server: DebianPostgres) -> list[int]:
+    return [server.sql("SELECT count(*) FROM entries", name)[0][0] for name in DATABASES]
+
+
+def prepared(server: DebianPostgres) -> int:
+    (row,) = server.sql("SELECT count(*) FROM pg_prepared_xacts")
+    return int(row[0])
+
+
+def recover(connections: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, bool]]:
+    return asyncio.run(coordinator(connections).recover(older_than_seconds=0))
+
+
+@pytest.mark.req("C2.1", "R33")
+def test_all_databases_have_the_transaction(external_database: DebianPostgres, connections: dict[str, Any]) -> None:
+    asyncio.run(coordinator(connections).run(transfer))
+    assert counts(external_database) == [1, 1, 1]
+    assert prepared(external_database) == 0
+    assert recover(connections) == []
+
+
+@pytest.mark.req("C2.1", "R33")
+@pytest.mark.parametrize("point", POINTS)
+def test_whenever_the_coordinator_is_killed_it_is_all_or_nothing(
+    external_database: DebianPostgres, connections: dict[str, Any], point: str
+) -> None:
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", point, json.dumps(connections)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == KILLED, ended.stderr
+    wait_for(lambda: not external_database.sql(f"SELECT FROM pg_stat_activity WHERE usename = '{ROLE}'"), 30,
+             lambda: "the server noticed")  # fmt: skip
+    ended_by_recovery = recover(connections)
+    assert counts(external_database) == ([1, 1, 1] if POINTS[point] else [0, 0, 0])
+    assert prepared(external_database) == 0
+    assert {committed for _, committed in ended_by_recovery} <= {POINTS[point]}
+    assert recover(connections) == [], "nothing is left for another time"
+
+
+def test_what_was_prepared_survives_the_death_of_the_server(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    server = external_database
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "before tpc_commit 1", json.dumps(connections)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait(timeout=60)
+    wait_for(lambda: not (server.root / "data" / "postmaster.pid").exists() or server_restarts(server), 60,
+             lambda: "the server is back")  # fmt: skip
+    assert prepared(server) == 2
+    ((_, committed),) = recover(connections)
+    assert committed
+    assert counts(server) == [1, 1, 1]
+
+
+def server_restarts(server: DebianPostgres) -> bool:
+    try:
+        server.start()
+    except AssertionError:  # a child of the killed one still has the memory
+        return False
+    return True
+
+
+def test_a_coordinator_that_was_taken_for_dead_gives_up(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recovery is not told by a clock who is alive: it decides at the home, and who comes later reads that."""
+    done = psycopg.AsyncConnection.tpc_prepare
+    calls = 0
+
+    async def slow(connection: Connection) -> None:
+        nonlocal calls
+        calls += 1
+        await done(connection)
+        if calls == 2:
+            await coordinator(connections).recover(older_than_seconds=0)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "tpc_prepare", slow)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        asyncio.run(coordinator(connections).run(transfer))
+    assert counts(external_database) == [0, 0, 0]
+    assert prepared(external_database) == 0
+
+
+def test_an_error_in_the_work_leaves_nothing(external_database: DebianPostgres, connections: dict[str, Any]) -> None:
+    async def fails(home: Connection, others: Mapping[str, Connection]) -> None:
+        await transfer(home, others)
+        await others["stock"].execute("INSERT INTO entries (amount) VALUES (NULL)")
+
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        asyncio.run(coordinator(connections).run(fails))
+    assert counts(external_database) == [0, 0, 0]
+    assert prepared(external_database) == 0
+
+
+def test_a_constraint_that_is_checked_at_the_end_stops_it_in_all(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    once = "CONSTRAINT once UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED"
+    external_database.sql(f"ALTER TABLE entries ADD {once}", "stock")
+    asyncio.run(coordinator(connections).run(transfer))
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        asyncio.run(coordinator(connections).run(transfer))
+    external_database.sql("ALTER TABLE entries DROP CONSTRAINT once", "stock")
+    assert counts(external_database) == [1, 1, 1]
+    assert prepared(external_database) == 0
+
+
+def test_a_commit_whose_answer_is_lost_is_no_error(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = psycopg.AsyncConnection.commit
+    calls = 0
+
+    async def cut(connection: Connection) -> None:
+        nonlocal calls
+        calls += 1
+        await done(connection)
+        if calls == 1:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "commit", cut)
+    asyncio.run(coordinator(connections).run(transfer))
+    assert counts(external_database) == [1, 1, 1]
+    assert prepared(external_database) == 0
+
+
+def test_it_works_through_a_pooler_of_transactions(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    """Each step is a transaction of its own for the pooler, and may come to the server on another connection."""
+    server, port = external_database, free_port()
+    lines = ["[databases]", f"* = host=127.0.0.1 port={server.port} user={ROLE} password={PASSWORD}", "[pgbouncer]",
+             "listen_addr = 127.0.0.1", f"listen_port = {port}", "auth_type = any", "pool_mode = transaction",
+             "default_pool_size = 2", "server_tls_sslmode = require", "unix_socket_dir ="]  # fmt: skip
+    (server.root / "data" / "pgbouncer.ini").write_text("\n".join(lines))
+    pooler = server.start_program("/usr/sbin/pgbouncer", "/data/pgbouncer.ini")
+    pooled = {name: {"host": "127.0.0.1", "port": port, "user": ROLE, "dbname": name} for name in DATABASES}
+    try:
+        wait_for(lambda: answers(pooled[HOME]), 30, lambda: "the pooler answers")
+
+        async def many() -> None:
+            await asyncio.gather(*(coordinator(pooled).run(transfer) for _ in range(2)))
+
+        for _ in range(5):
+            asyncio.run(many())
+        command = [sys.executable, "-m", "tests.cluster.two_phase_child", "after tpc_commit 1", json.dumps(pooled)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+        assert recover(pooled) != []
+    finally:
+        pooler.terminate()
+        pooler.communicate(timeout=60)
+    assert counts(server) == [11, 11, 11]
+    assert prepared(server) == 0
+
+
+def answers(settings: dict[str, Any]) -> bool:
+    try:
+        psycopg.connect(**settings).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.mark.req("C2.1", "R10")
+@pytest.mark.parametrize(
+    ("point", "decision", "outcome"),
+    [("after tpc_prepare 2", "undecided", "rolled back"), ("before tpc_commit 1", "commit", "committed")],
+)
+def test_an_operator_ends_what_is_in_doubt_by_its_decision(
+    external_database: DebianPostgres, connections: dict[str, Any], point: str, decision: str, outcome: str
+) -> None:
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", point, json.dumps(connections)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    server = external_database
+
+    def opening(database: str) -> AbstractContextManager[OpsConnection]:
+        return opened(host=server.host, port=server.port, authority=server.ca, role=ROLE, password=PASSWORD,
+                      database=database)  # fmt: skip
+
+    with opening(HOME) as connection:
+        found = list(orphans.judge(rows(connection, orphans.PREPARED), opening))
+    assert [(it.database, it.home, it.decision) for it in found] == [(name, HOME, decision) for name in DATABASES[1:]]
+    ended = [orphans.end(it, lambda database, text: void(server.sql(text, database))) for it in found]
+    assert {it.outcome for it in ended} == {outcome}
+    assert prepared(server) == 0
+    assert counts(server) == ([1, 1, 1] if outcome == "committed" else [0, 0, 0])
+
+
+def test_what_strangers_prepared_is_left_alone(external_database: DebianPostgres, connections: dict[str, Any]) -> None:
+    server = external_database
+    server.sql("BEGIN; INSERT INTO entries (amount) VALUES (1); PREPARE TRANSACTION 'of somebody'", "shop")
+    (row,) = server.sql("SELECT gid, database, owner::text, 7.0 FROM pg_prepared_xacts")
+    found = dict(zip(("gid", "database", "role", "age_seconds"), row, strict=True))
+
+    def never(_: str) -> AbstractContextManager[OpsConnection]:
+        raise AssertionError("no home is asked")
+
+    (it,) = orphans.judge([found], never)
+    assert (it.home, it.decision) == ("", "unknown")
+    assert orphans.end(it, lambda database, text: void(server.sql(text, database))).outcome.startswith("left alone")
+    assert prepared(server) == 1
+    assert recover(connections) == [], "nor does a coordinator touch it"
+
+
+def void(_: object) -> None:
+    """For what is done and not read."""

@@ -1,0 +1,89 @@
+"""Known-bad programs as data: what each registers, what stops it, and what the mended one registers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omnibase_policies.examples import OBJECTS, change
+from omnibase_policies.resources import RESOURCE_KINDS
+
+TABLE = Path(__file__).with_name("known_bad.yaml")
+_PROVIDERS = ("PostgresqlProvider", "DockerProvider")
+_TYPES = {kind: token for token, kind in RESOURCE_KINDS.items()}
+_SHUT: dict[str, Any] = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": OBJECTS["NetworkPolicy"]["metadata"],
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+}
+_FROM_EXAMPLES = ("Namespace", "ServiceAccount", "Deployment", "PodDisruptionBudget", "Service")
+STACK: dict[str, dict[str, Any]] = {"NetworkPolicy": _SHUT, **{kind: OBJECTS[kind] for kind in _FROM_EXAMPLES}}
+"""A stack that obeys all mandatory rules, by kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """One entry of the table, whose head says what its fields mean."""
+
+    name: str
+    stopped_by: Sequence[str]
+    shows: Sequence[str] = ()
+    of: str = "Deployment"
+    type: str = ""
+    without: str = ""
+    pod: Mapping[str, object] = field(default_factory=dict)
+    bad: Mapping[str, object] = field(default_factory=dict)
+    good: Mapping[str, object] | None = field(default_factory=dict)
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Type, name and inputs of each resource that it registers."""
+        below_template = {f"spec.template.{path}": value for path, value in self.pod.items()}
+        objects = {**STACK, **_provider_of(self.of), self.of: _changed(self.of, {**below_template, **self.bad})}
+        return [_registration(each, self.type) for kind, each in objects.items() if kind != self.without]
+
+    def mended(self) -> list[dict[str, Any]]:
+        """The same of the program that does it right."""
+        own = {} if self.good is None else {**_provider_of(self.of), self.of: _changed(self.of, self.good)}
+        return [_registration(each) for each in {**STACK, **own}.values()]
+
+
+def programs() -> list[Program]:
+    """The table.
+
+    Raises:
+        ValueError: an entry says something that no program has.
+    """
+    entries = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    known = {each.name for each in fields(Program)}
+    for entry in entries:
+        if set(entry) - known:
+            raise ValueError(f"{TABLE.name}: {entry['name']!r} says {set(entry) - known}; allowed are {known}")
+    return [Program(**entry) for entry in entries]
+
+
+def _provider_of(kind: str) -> dict[str, dict[str, Any]]:
+    """The provider that a database server's or a Docker host's resources need; without one the engine makes its own."""
+    return {name: OBJECTS[name] for name in _PROVIDERS if kind.startswith(name.removesuffix("Provider"))}
+
+
+def _changed(kind: str, changes: Mapping[str, object]) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(json.dumps(STACK.get(kind) or OBJECTS[kind]))  # no part is shared
+    for path, value in changes.items():
+        change(result, path, value)
+    return result
+
+
+def _registration(manifest: Mapping[str, Any], token: str = "") -> dict[str, Any]:
+    """As a program's SDK registers it; what is no Kubernetes object has its type only, and no kind."""
+    kind = str(manifest["kind"])
+    if kind in _TYPES:
+        inputs = {key: value for key, value in manifest.items() if key != "kind"}
+        return {"type": _TYPES[kind], "name": kind, "inputs": inputs}
+    version = str(manifest.get("apiVersion", ""))
+    of_sdk = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
+    return {"type": token if token.endswith(f":{kind}") else of_sdk, "name": kind, "inputs": dict(manifest)}
