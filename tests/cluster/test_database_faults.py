@@ -47,7 +47,7 @@ def test_a_lost_primary_costs_a_short_pause_and_no_acknowledged_row(
     assert found["lost"] == 0
     assert found["acknowledged"] > 100
     assert found["gap"] < min(fault.target_seconds * PATIENCE, FREEZE_SECONDS)
-    if fault.name != "postgres":  # a server that comes back quickly enough may stay the primary
+    if fault.name not in ("postgres", "manager"):  # a container that is back at once may stay the primary
         assert found["moved"], "a standby took over"
 
 
