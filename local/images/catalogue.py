@@ -126,6 +126,7 @@ _BACKUP = (
     ),
     Image(name="barman-cloud-sidecar", version="0.14.0", programs=("barman-cloud-manager",), wheels=True, seconds=20),
     Image(name="versitygw", version="1.7.0", programs=("versitygw", "object-store"), on_debian=False, seconds=5),
+    Image(name="drill", version="17", version_from="postgresql-17", wheels=True, seconds=30),
 )
 
 _EXAMPLES: tuple[Image, ...] = ()

@@ -38,6 +38,23 @@ def db_sessions(
     raise typer.Exit(sessions(place, database, as_json=as_json, console=console()))
 
 
+@db.command("backups")
+def db_backups(
+    stack: StackOption = "dev",
+    *,
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """List the base backups, back to which moment they reach, whether the log is archived, and the last restore drill.
+
+    Ends with 1 where a restore is not certain: no complete backup, a log that is not archived, or a bad drill.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.backups import backups  # noqa: PLC0415
+
+    raise typer.Exit(backups(Place(stack=stack, cluster=cluster), as_json=as_json, console=console()))
+
+
 @db.command("migrations")
 def db_migrations(
     stack: StackOption = "dev",

@@ -121,6 +121,7 @@ def _entry(rule: RuleText, tier: Tier | None) -> dict[str, Any]:
         "frameworks": list(rule.frameworks),
         "why": rule.rationale,
         "remedy": rule.remedy,
+        "remediated": rule.right is not None if isinstance(rule, Rule) else False,
         "judges": "one object" if isinstance(rule, Rule) else "all objects of a stack together",
         **({"stopped": dict(rule.bad), "let_through": dict(rule.good)} if isinstance(rule, Rule) else {}),
         "page": f"{PAGE}#{rule.id}",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnibase_policies import STACK_RULES, Level, State, Waiver
-from omnibase_policies.evaluation import problems_of, problems_together, rules_for, unwaived, waiver_for
+from omnibase_policies.asking import problems_of, problems_together, rules_for
+from omnibase_policies.evaluation import unwaived, waiver_for
 from omnibase_policies.model import Problem, RuleText
 from omnibase_policies.objects import Object, objects_in
+from omnibase_policies.waivers import annotated_waivers
 
 from ops.policy.places import Lines
 from ops.policy.settings import Settings
@@ -70,12 +72,13 @@ def _first_to_end(waiver: Waiver) -> tuple[datetime.date, str, str]:
     return waiver.until, waiver.rule, waiver.object
 
 
-def _standings(said: Iterable[_Said], settings: Settings) -> list[tuple[Waiver, str]]:
+def _standings(said: Iterable[_Said], judged: Iterable[_Judged], settings: Settings) -> list[tuple[Waiver, str]]:
+    noted = {each for one in judged for each in annotated_waivers(one.object)}
     needed = {each.waiver for each in said if each.waiver is not None}
     today = settings.parameters.today or datetime.datetime.now(tz=datetime.UTC).date()
     return [
         (each, "ended" if each.until < today else "in force" if each in needed else "not needed")
-        for each in sorted({*settings.parameters.waivers, *needed}, key=_first_to_end)
+        for each in sorted({*settings.parameters.waivers, *needed, *noted}, key=_first_to_end)
     ]
 
 
@@ -90,7 +93,7 @@ def judge(sources: Sources, settings: Settings, *, whole: bool) -> Judgement:
         findings=sorted({_finding(each, settings, lines) for each in said}),
         skipped=sources.skipped,
         others=sources.others,
-        waivers=_standings(said, settings),
+        waivers=_standings(said, judged, settings),
     )
 
 
@@ -115,9 +118,8 @@ class _Said(NamedTuple):
 
 
 def _objects(item: Item) -> list[_Judged]:
-    return [
-        _Judged(item=item, object=each, name=_name(each, item)) for each in objects_in(item.manifest, token=item.token)
-    ]
+    found = objects_in(item.manifest, token=item.token, registered=item.registered)
+    return [_Judged(item=item, object=each, name=_name(each, item)) for each in found]
 
 
 def _name(found: Object, item: Item) -> str:

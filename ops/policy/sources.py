@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omnibase_policies.resources import is_judged
+from omnibase_policies.evaluation import registered_as
+from omnibase_policies.objects import Registered
+from omnibase_policies.resources import DOCKERFILE, STACK, is_judged
 
 from local.errors import InputError
 
 STANDARD_INPUT = "-"
 _ENDINGS = (".yaml", ".yml", ".json")
+_DOCKERFILE = re.compile(r"(.*[.-])?(dockerfile|containerfile)([.-].*)?", re.IGNORECASE)
+_CODE = (".py", ".go", ".md", ".ts", ".js", ".lock", ".dockerignore")
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -33,6 +38,8 @@ class Item:
     """Pulumi's type, for example `kubernetes:apps/v1:Deployment`; empty for a manifest."""
     name: str = ""
     """Pulumi's name; empty for a manifest."""
+    registered: Registered | None = None
+    """What a stack or a preview says of a resource beside its inputs."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +54,7 @@ class Sources:
 
 
 def read(names: Sequence[str]) -> Sources:
-    """Read files, directories (their .yaml, .yml and .json, all levels down) and `-`.
+    """Read files, directories (their .yaml, .yml, .json and Dockerfiles, all levels down) and `-`.
 
     Raises:
         InputError: everything that cannot be read, in one message.
@@ -79,7 +86,7 @@ def _texts(name: str, problems: list[str]) -> Iterator[tuple[str, str]]:
         yield name, sys.stdin.read()
         return
     path = Path(name)
-    files = sorted(each for each in path.rglob("*") if each.suffix in _ENDINGS) if path.is_dir() else [path]
+    files = sorted(each for each in path.rglob("*") if _is_read(each)) if path.is_dir() else [path]
     for file in files:
         try:
             yield str(file) if path.is_dir() else name, file.read_text(encoding="utf-8-sig")
@@ -89,7 +96,16 @@ def _texts(name: str, problems: list[str]) -> Iterator[tuple[str, str]]:
             problems.append(f"{file}: is not UTF-8 ({error.reason} at byte {error.start})")
 
 
+def _is_read(path: Path) -> bool:
+    is_named = path.suffix in _ENDINGS or (_DOCKERFILE.fullmatch(path.name) is not None and path.suffix not in _CODE)
+    return is_named and path.is_file()
+
+
 def _items(file: str, text: str) -> Iterator[Item]:
+    name = Path(file).name
+    if _DOCKERFILE.fullmatch(name) and Path(name).suffix not in (*_ENDINGS, *_CODE):
+        yield Item(manifest={"kind": DOCKERFILE, "name": file, "text": text}, file=file, line=1)
+        return
     try:
         document = _json(text)
         yield from _of_yaml(file, text) if document is None else _of_document(document, file)
@@ -131,8 +147,9 @@ def _of_document(document: object, file: str) -> Iterator[Item]:
         yield Item(manifest=document, file=file, line=1)
         return
     for resource in resources:
-        name = str(resource.get("urn") or "").rpartition("::")[2]
-        yield Item(manifest=resource.get("inputs") or {}, file=file, token=str(resource["type"]), name=name)
+        token, registered = str(resource["type"]), registered_as(resource)
+        values = resource.get("outputs" if token == STACK else "inputs")
+        yield Item(manifest=values or {}, file=file, token=token, name=registered.name, registered=registered)
 
 
 def _resources(document: object) -> list[dict[str, Any]] | None:

@@ -17,6 +17,8 @@ _ONLY_ABOUT = re.compile(
     r"|rotation|interval|timeout|scope|mode|format|prefix|suffix|seconds|id|host|port|bytes|size)$",
     re.IGNORECASE,
 )
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""Where a word begins in a name such as `tokenFile`."""
 _FORMS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bASIA[0-9A-Z]{16}\b|\bgh[pousr]_[0-9A-Za-z]{36}|"
     r"\bgithub_pat_[0-9A-Za-z_]{40,}|\bglpat-[0-9A-Za-z_-]{20}|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|"
@@ -36,7 +38,9 @@ _ENOUGH_BITS = 4.0
 
 def names_credential(name: str) -> bool:
     """Whether something of this name holds a credential, and not only the path, the age or the name of one."""
-    return _NAME.search(name) is not None and _ONLY_ABOUT.search(name) is None
+    if _NAME.search(name) is None:
+        return False
+    return _ONLY_ABOUT.search(_HUMP.sub("_", name)) is None
 
 
 def is_credential(value: str) -> bool:

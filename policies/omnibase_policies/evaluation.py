@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import functools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from omnibase_policies import rules  # noqa: F401 - registers the rules
+from omnibase_policies.asking import problems_of, problems_together, rules_for
 from omnibase_policies.model import (
-    RULES,
     STACK_RULES,
     Finding,
     Level,
@@ -19,10 +19,12 @@ from omnibase_policies.model import (
     State,
     Tier,
 )
-from omnibase_policies.objects import READABLE, Object, objects_in
+from omnibase_policies.objects import Object, Registered, objects_in
 from omnibase_policies.parameters import ParameterError, Parameters, Waiver, parse
-from omnibase_policies.resources import is_judged
+from omnibase_policies.resources import STACK, is_judged
 from omnibase_policies.waivers import annotated_waiver
+
+_NAME_IN_URN = 3
 
 
 def evaluate(
@@ -70,7 +72,8 @@ def check_registrations(
 
     Args:
         resources: mappings with `type`, the resource's type token, and its inputs as `inputs`, `properties` or
-            `props`. Resources of providers that no rule knows are passed over.
+            `props`, secrets marked as on the engine's wire. `urn`, `protect` and `provider` (a URN) are read where
+            they are given. Resources of providers that no rule knows are passed over.
         tier, parameters, together: as for `evaluate`.
 
     Returns:
@@ -83,9 +86,23 @@ def check_registrations(
     for index, resource in enumerate(resources):
         token = str(resource.get("type", ""))
         if is_judged(token):
-            inputs = (resource[name] for name in ("inputs", "properties", "props") if name in resource)
-            whole.add(next(inputs, {}), token=token, index=index)
+            names = ("outputs",) if token == STACK else ("inputs", "properties", "props")
+            inputs = (resource[name] for name in names if name in resource)
+            whole.add(next(inputs, {}), token=token, index=index, registered=registered_as(resource))
     return whole.findings(together=together)
+
+
+def registered_as(resource: Mapping[str, object]) -> Registered:
+    """What a registration, or a resource of a state, says beside its inputs."""
+    urn, protect = str(resource.get("urn", "")), resource.get("protect")
+    if protect is None and urn:
+        protect = False  # a state leaves out what is off
+    provider = str(resource.get("provider") or "").split("::")
+    return Registered(
+        name=str(resource.get("name") or urn.rpartition("::")[2]),
+        protect=protect if isinstance(protect, bool) else None,
+        provider=provider[_NAME_IN_URN] if len(provider) > _NAME_IN_URN else "",
+    )
 
 
 class _Whole:
@@ -97,9 +114,9 @@ class _Whole:
         self._objects: list[Object] = []
         self._places: dict[int, int] = {}
 
-    def add(self, manifest: object, *, index: int, token: str = "") -> None:
+    def add(self, manifest: object, *, index: int, token: str = "", registered: Registered | None = None) -> None:
         """Judge one manifest, and remember its objects."""
-        for found in objects_in(manifest, token=token):
+        for found in objects_in(manifest, token=token, registered=registered):
             self._found.update(_judged(found, self._parameters, self._tier, index))
             self._objects.append(found)
             self._places[id(found)] = index
@@ -124,17 +141,6 @@ def run_stack(rule: StackRule, objects: Sequence[Object], parameters: Parameters
     return [(found, left) for found, problem in said for left in unwaived(rule, found, [problem], parameters)]
 
 
-def problems_together(
-    rule: StackRule, objects: Sequence[Object], parameters: Parameters
-) -> list[tuple[Object, Problem]]:
-    """The same before waivers; a rule that fails is a problem of the first object."""
-    objects = [found for found in objects if not found.fault]
-    try:
-        return list(rule.check(objects, parameters))
-    except Exception as error:  # noqa: BLE001,RUF100 - as in `problems_of`
-        return [(found, _defect(error)) for found in objects[:1]]
-
-
 def judge(
     manifest: object, parameters: Parameters, tier: Tier, *, token: str = "", index: int = 0
 ) -> Iterator[Finding]:
@@ -154,58 +160,9 @@ def _judged(found: Object, parameters: Parameters, tier: Tier, index: int) -> It
             yield _finding(rule, problem, tier, index)
 
 
-def rules_for(found: Object) -> list[Rule]:
-    """The rules over one object that can say something about this one."""
-    return [RULES[name] for name in _applicable(found.kind, found.is_resource, bool(found.pods))]
-
-
-@functools.cache
-def _applicable(kind: str, is_resource: bool, has_pods: bool) -> tuple[str, ...]:
-    """Ids of the rules that can say something about an object of a kind."""
-    return tuple(
-        name
-        for name, rule in RULES.items()
-        if (rule.check_resource is not None if is_resource else _asks(rule, kind, has_pods))
-    )
-
-
-def _asks(rule: Rule, kind: str, has_pods: bool) -> bool:
-    of_object = rule.check_object is not None and (not rule.kinds or kind in rule.kinds)
-    return of_object or (rule.check_pod is not None and has_pods)
-
-
 def run(rule: Rule, found: Object, parameters: Parameters) -> list[Problem]:
     """What one rule says about one object and no waiver accepts."""
     return unwaived(rule, found, problems_of(rule, found, parameters), parameters)
-
-
-def problems_of(rule: Rule, found: Object, parameters: Parameters) -> list[Problem]:
-    """The same before waivers; a rule that fails is itself a problem, which blocks where the rule does."""
-    try:
-        problems = list(_raw(rule, found, parameters))
-    except Exception as error:  # noqa: BLE001,RUF100 - a defect in one rule must neither hide others nor let pass
-        return [_defect(error)]
-    if found.partial:
-        return [problem for problem in problems if not problem.because_absent]
-    return problems
-
-
-def _defect(error: Exception) -> Problem:
-    return Problem("", f"the rule itself failed ({type(error).__name__}); this is a defect of the policy pack")
-
-
-def _raw(rule: Rule, found: Object, parameters: Parameters) -> Iterator[Problem]:
-    if found.fault and rule.id != READABLE:
-        return
-    if found.is_resource:
-        yield from rule.check_resource(found, parameters) if rule.check_resource is not None else ()
-        return
-    if rule.check_object is not None and (not rule.kinds or found.kind in rule.kinds):
-        yield from rule.check_object(found, parameters)
-    if rule.check_pod is not None:
-        for pod in found.pods:
-            judged = pod.without(parameters.exempt_images) if parameters.exempt_images else pod
-            yield from rule.check_pod(judged, parameters)
 
 
 def waiver_for(rule: RuleText, found: Object, parameters: Parameters) -> Waiver | None:
@@ -223,7 +180,7 @@ def unwaived(rule: RuleText, found: Object, problems: list[Problem], parameters:
     if waiver.until >= today:
         return []
     note = f"; the waiver of {waiver.owner} ended on {waiver.until}"
-    return [Problem(each.path, each.message + note, each.state, each.because_absent) for each in problems]
+    return [replace(each, message=each.message + note) for each in problems]
 
 
 def _finding(rule: RuleText, problem: Problem, tier: Tier, index: int) -> Finding:

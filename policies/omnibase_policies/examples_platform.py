@@ -107,6 +107,30 @@ _EDGE = (
     _object(_ENVOY, "Backend", {"endpoints": [{"fqdn": {"hostname": "db.example.test", "port": 443}}], "tls": {}}),
     {"apiVersion": _ENVOY, "kind": "EnvoyPatchPolicy", "metadata": {"name": "orders", "namespace": "orders"}},
 )
+_WATCHED = (
+    _object(
+        "monitoring.coreos.com/v1",
+        "PrometheusRule",
+        {
+            "groups": [
+                {
+                    "rules": [
+                        {"alert": "Down", "expr": "up == 0", "annotations": {"runbook_url": "https://example.test"}}
+                    ]
+                }
+            ]
+        },
+    ),
+)
+_BACKING = (
+    _object(
+        "kafka.strimzi.io/v1",
+        "Kafka",
+        {"kafka": {"listeners": [{"name": "tls", "tls": True, "authentication": {"type": "scram-sha-512"}}]}},
+    ),
+    _object("kafka.strimzi.io/v1", "KafkaTopic", {"replicas": 3, "config": {"retention.ms": 86_400_000}}),
+    _object("k8s.keycloak.org/v2alpha1", "KeycloakRealmImport", {"realm": {"bruteForceProtected": True}}),
+)
 _SERVERS: tuple[dict[str, Any], ...] = (
     {"kind": "PostgresqlRole", **_LOG_IN, "statementTimeout": 1000, "idleInTransactionSessionTimeout": 1000},
     {"kind": "PostgresqlGrant", "database": "orders", "role": "orders_app", "privileges": ["CONNECT"]},
@@ -117,6 +141,19 @@ _SERVERS: tuple[dict[str, Any], ...] = (
     {"kind": "PostgresqlServer", "serverName": "stock", "fdwName": "file_fdw"},
     {"kind": "PostgresqlSubscription", "name": "orders", "conninfo": "host=db.example.test sslmode=verify-full"},
     {"kind": "PostgresqlProvider", "host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
+)
+_BUILD = {"context": {"location": "."}, "platforms": ["linux/amd64"], "target": "final"}
+_OTHERS: tuple[dict[str, Any], ...] = (
+    {
+        "kind": "Dockerfile",
+        "name": "orders",
+        "text": f"FROM registry.example/base@{_DIGEST} AS build\nFROM scratch\nCOPY --from=build /a /a\nUSER 65532\n",
+    },
+    {"kind": "DockerBuildImage", **_BUILD},
+    {"kind": "DockerImage", "build": {"context": "."}, "imageName": "registry.example/orders:1"},
+    {"kind": "PostgresqlUserMapping", "serverName": "stock", "userName": "orders_app"},
+    {"kind": "RandomPassword", "length": 32, "keepers": {"rotation": "1"}},
+    {"kind": "RandomString", "length": 6},
 )
 _CLOUDS: tuple[dict[str, Any], ...] = (
     {
@@ -182,5 +219,7 @@ _CLOUDS: tuple[dict[str, Any], ...] = (
         "encryptionInfo": {"encryptionInTransit": {"clientBroker": "TLS", "inCluster": True}},
     },
 )
-PLATFORM_OBJECTS = {found["kind"]: found for found in (*_DATABASES, *_EDGE, *_SERVERS, *_CLOUDS)}
+PLATFORM_OBJECTS = {
+    found["kind"]: found for found in (*_DATABASES, *_EDGE, *_WATCHED, *_BACKING, *_SERVERS, *_OTHERS, *_CLOUDS)
+}
 """By the kind that examples name."""

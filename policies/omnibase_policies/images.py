@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _ALGORITHM = re.compile(r"[a-z0-9]+([+._-][a-z0-9]+)*", re.IGNORECASE)
 _ENCODED = {"sha256": re.compile(r"[0-9a-f]{64}"), "sha512": re.compile(r"[0-9a-f]{128}")}
-_OTHER = re.compile(r"[A-Za-z0-9=_-]{32,}")
+_OTHER = re.compile(r"[A-Za-z0-9=_-]+")
 _HUB = "docker.io"
 
 

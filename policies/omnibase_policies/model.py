@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, TypeVar, Unpack
 
 if TYPE_CHECKING:
     from omnibase_policies.objects import Object, Pod
@@ -19,6 +19,16 @@ class State(StrEnum):
     VIOLATED = "violated"
     UNKNOWN = "unknown"
     """A value that decides it is not known before the update, which decides it."""
+
+
+class Removed(Enum):
+    """The type of the one value REMOVED."""
+
+    REMOVED = "removed"
+
+
+REMOVED: Final = Removed.REMOVED
+"""What is right where nothing may stand."""
 
 
 class Severity(StrEnum):
@@ -57,6 +67,8 @@ class Problem:
     state: State = State.VIOLATED
     because_absent: bool = False
     """True if something required is not there; says nothing about a patch, which leaves out what it keeps."""
+    at: View | None = field(default=None, compare=False, repr=False)
+    """The place itself, for what mends it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -111,6 +123,11 @@ class Rule(RuleText):
     good: Example
     kinds: frozenset[str] = frozenset()
     """Kinds that `check_object` judges; none means every kind."""
+    right: object = None
+    """The one right value for the place of each of its problems, or a function of that place; REMOVED for none.
+
+    None if there is more than one. The level `remediate` puts it there.
+    """
     check_pod: PodCheck | None = None
     check_object: ObjectCheck | None = None
     check_resource: ObjectCheck | None = None
@@ -153,6 +170,7 @@ class _Shown(_Told):
 
     bad: Example
     good: Example
+    right: NotRequired[object]
 
 
 def pod_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[PodCheck], PodCheck]:
@@ -161,15 +179,18 @@ def pod_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[PodCheck]
 
 
 def object_rule(
-    id: str, title: str, *, kinds: Iterable[str] = (), **told: Unpack[_Shown]
+    id: str, title: str, *, kinds: Iterable[str] = (), and_resources: bool = False, **told: Unpack[_Shown]
 ) -> Callable[[ObjectCheck], ObjectCheck]:
-    """Register a function that judges whole objects of some kinds, or of all.
+    """Register a function that judges whole objects of some kinds, or of all, and with `and_resources` others as well.
 
     An example's key `kind` says which kind it changes.
     """
-    return _registering(
-        RULES, lambda check: Rule(id=id, title=title, check_object=check, kinds=frozenset(kinds), **told)
-    )
+
+    def make(check: ObjectCheck) -> Rule:
+        of_resource = check if and_resources else None
+        return Rule(id=id, title=title, check_object=check, check_resource=of_resource, kinds=frozenset(kinds), **told)
+
+    return _registering(RULES, make)
 
 
 def resource_rule(id: str, title: str, **told: Unpack[_Shown]) -> Callable[[ObjectCheck], ObjectCheck]:
@@ -184,12 +205,12 @@ def stack_rule(id: str, title: str, **told: Unpack[_Told]) -> Callable[[StackChe
 
 def violated(at: View, message: str) -> Problem:
     """A value that must not be."""
-    return Problem(at.path, message)
+    return Problem(at.path, message, at=at)
 
 
 def missing(at: View, message: str) -> Problem:
     """A value that must be there and is not."""
-    return Problem(at.path, message, because_absent=True)
+    return Problem(at.path, message, because_absent=True, at=at)
 
 
 def undecided(at: View, message: str) -> Problem:

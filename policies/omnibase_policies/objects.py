@@ -79,14 +79,30 @@ class Pod:
         return self.spec.at("os", "name")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What the engine knows of a resource beside its inputs."""
+
+    name: str = ""
+    """Pulumi's name."""
+    protect: bool | None = None
+    """Whether it is protected from deletion; None if nobody said."""
+    provider: str = ""
+    """Pulumi's name of its provider, for example `default_4_21_1`; empty if nobody said."""
+    keeps_marks: bool = True
+    """Whether secrets are still marked: the SDK's own servicer takes the marks off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One Kubernetes object."""
+    """One Kubernetes object, or one resource of another provider."""
 
     view: View
     kind: str
     partial: bool
     pods: list[Pod]
+    registered: Registered | None = None
+    """None for a plain manifest."""
     fault: str = ""
     """Why it cannot be judged, if so; `readable-pod` then says that, and no other rule is asked."""
 
@@ -134,7 +150,7 @@ READABLE = "readable-pod"
 TOO_DEEP = "is nested too deeply to be judged"
 
 
-def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
+def objects_in(manifest: object, *, token: str = "", registered: Registered | None = None) -> Iterator[Object]:
     """The object of a manifest, or those of a List.
 
     What is no mapping, and lists of more than a hundred levels or MOST_OBJECTS objects, come as one that has a fault.
@@ -142,13 +158,14 @@ def objects_in(manifest: object, *, token: str = "") -> Iterator[Object]:
     Args:
         manifest: as parsed from YAML, or a Pulumi resource's inputs.
         token: type token of a Pulumi resource, which may leave out apiVersion and kind.
+        registered: what else is known of that resource.
     """
     waiting = [(View(manifest), token, 0)]
     for _ in range(MOST_OBJECTS):
         if not waiting:
             return
         view, said, depth = waiting.pop()
-        found = _object(view, said)
+        found = _object(view, said, registered)
         if isinstance(found, Object):
             yield found
         elif depth == _DEEPEST:
@@ -164,7 +181,7 @@ def unreadable(view: View, fault: str) -> Object:
     return Object(view, "", partial=False, pods=[], fault=fault)
 
 
-def _object(view: View, token: str) -> Object | list[View]:
+def _object(view: View, token: str, registered: Registered | None) -> Object | list[View]:
     """The object, or the items of a List."""
     if not isinstance(view.value, Mapping) and not view.is_unknown:
         return unreadable(view, "must be a mapping")
@@ -172,13 +189,13 @@ def _object(view: View, token: str) -> Object | list[View]:
         return unreadable(view["kind"], "must be a text")
     kind = RESOURCE_KINDS.get(token) or view["kind"].text() or token.rpartition(":")[2]
     if kind in KINDS_OF_RESOURCES:
-        return Object(view, kind, partial=False, pods=[])
+        return Object(view, kind, partial=False, pods=[], registered=registered)
     patch = token.endswith("Patch")
     kind = kind.removesuffix("Patch") if patch else kind
     if kind.endswith("List") and not view["items"].is_absent:
         return view["items"].items()
     partial = patch or kind in _PARTIAL_KINDS
-    return Object(view, kind, partial, list(_pods(view, kind, partial)))
+    return Object(view, kind, partial, list(_pods(view, kind, partial)), registered)
 
 
 def _pods(view: View, kind: str, partial: bool) -> Iterator[Pod]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -12,9 +13,11 @@ import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
+from omnibase_policies.asking import rules_for
 from omnibase_policies.evaluation import run, run_stack
+from omnibase_policies.mending import mended
 from omnibase_policies.model import RULES, STACK_RULES, Level, Problem, Rule, RuleText, StackRule, State, every_rule
-from omnibase_policies.objects import TOO_DEEP, Object, objects_in, unreadable
+from omnibase_policies.objects import TOO_DEEP, Object, Registered, objects_in, unreadable
 from omnibase_policies.parameters import ParameterError, Parameters, parse, unknown_name
 from omnibase_policies.resources import is_judged
 from omnibase_policies.values import View
@@ -22,13 +25,16 @@ from omnibase_policies.values import View
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
 
+_PROD = re.compile(r"(^|[-_/.])prod(uction)?$")
+"""Names of stacks whose resources nothing but their program may change."""
 _METADATA_ONLY = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
     }
 )
 """Large, and nothing but their metadata matters: the rest is not even read."""
-_WAIVERS: dict[str, Any] = {
+_CONFIG: dict[str, Any] = {
+    "parameters": {"type": "object"},
     "waivers": {
         "type": "array",
         "items": {
@@ -37,7 +43,7 @@ _WAIVERS: dict[str, Any] = {
             "required": ["object", "reason", "owner", "until"],
             "additionalProperties": False,
         },
-    }
+    },
 }
 
 Report = Callable[..., None]
@@ -82,16 +88,18 @@ class Servicer(sdk._PolicyAnalyzerServicer):
             (STACK_RULES[policy.name], policy) for policy in policies if policy.name in STACK_RULES
         ]
         self._parameters = Parameters()
+        self._version, self._stack = version, ""
 
     def Analyze(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules say about one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         if not is_judged(request.type):
             return response
-        found = _objects(request.type, request.properties)
-        for rule, policy in self._judged:
-            level = self._get_enforcement_level(policy)
-            if level == pulumi_policy.EnforcementLevel.DISABLED:
+        found = _objects(request)
+        asked = {rule.id for each in found for rule in rules_for(each)}
+        for rule, policy in self._judged if asked else ():
+            level = self._level(policy)
+            if rule.id not in asked or level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
             for state, reported in ((State.VIOLATED, level), (State.UNKNOWN, pulumi_policy.EnforcementLevel.ADVISORY)):
@@ -106,30 +114,89 @@ class Servicer(sdk._PolicyAnalyzerServicer):
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
-        judged = (each for each in request.resources if is_judged(each.type))
-        objects, urns = _by_urn((each.urn, _objects(each.type, each.properties)) for each in judged)
+        objects, urns = _by_urn((each.urn, _objects(each)) for each in request.resources if is_judged(each.type))
         for rule, policy in self._judged_together:
-            level = self._get_enforcement_level(policy)
+            level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
-            report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
-            _report_together(rule, objects, urns, self._parameters, report)
+            told = response, policy.name, policy.description
+            report = self._create_report_violation(*told, level, policy.severity)
+            advise = self._create_report_violation(*told, pulumi_policy.EnforcementLevel.ADVISORY, policy.severity)
+            _report_together(rule, objects, urns, self._parameters, report=report, advise=advise)
         return response
 
     def Remediate(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
-        """No rule changes a resource, so none is read."""
-        return analyzer_pb2.RemediateResponse()
+        """The inputs of a resource after each rule of the level `remediate` that puts something right."""
+        try:
+            return self._remediate(request)
+        except (RecursionError, json_format.Error):  # so many levels cannot be written again: `Analyze` judges them
+            return analyzer_pb2.RemediateResponse()
+
+    def _remediate(self, request: Any) -> Any:  # noqa: ANN401 - as above
+        response = analyzer_pb2.RemediateResponse()
+        rules = self._mending_rules() if is_judged(request.type) else []
+        manifest = {key: _plain(value) for key, value in request.properties.fields.items()} if rules else {}
+        for rule in rules:
+            better = mended(rule, manifest, self._parameters, token=request.type, registered=_registered(request))
+            if better is not None:
+                manifest = better
+                response.remediations.append(self._remediation(rule, manifest))
+        return response
+
+    def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
+        """What a violation does: what `remediate` could not put right stops."""
+        level = self._get_enforcement_level(policy)
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return pulumi_policy.EnforcementLevel.MANDATORY if level == remediate else level
+
+    def _mending_rules(self) -> list[Rule]:
+        remediate = pulumi_policy.EnforcementLevel.REMEDIATE
+        return [
+            rule
+            for rule, policy in self._judged
+            if rule.right is not None and self._get_enforcement_level(policy) == remediate
+        ]
+
+    def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
+        properties = json_format.ParseDict(dict(manifest), struct_pb2.Struct())
+        return analyzer_pb2.Remediation(
+            policyName=rule.id,
+            policyPackName=NAME,
+            policyPackVersion=self._version,
+            description=rule.title,
+            properties=properties,
+        )
+
+    def ConfigureStack(self, request: Any, context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
+        """Take the name of the stack.
+
+        Raises:
+            ParameterError: as `Configure`.
+        """
+        self._stack = request.stack
+        self._refuse_mending_in_prod()
+        return super().ConfigureStack(request, context)
+
+    def _refuse_mending_in_prod(self) -> None:
+        """In prod runs what the program says, or nothing."""
+        if _PROD.search(self._stack) and (rules := self._mending_rules()):
+            raise ParameterError(
+                f"{rules[0].id}: level 'remediate' is not allowed in stack {self._stack!r}; "
+                "say 'mandatory', and change the program"
+            )
 
     def Configure(self, request: Any, context: object) -> empty_pb2.Empty:  # noqa: ANN401, N802 - gRPC's
         """Take levels and waivers.
 
         Raises:
-            ParameterError: a rule that does not exist, or a wrong waiver; the engine stops.
+            ParameterError: a rule that does not exist, a wrong waiver, or a level that prod does not take; the engine
+                stops.
         """
         config = {name: json_format.MessageToDict(given.properties) for name, given in request.policyConfig.items()}
         config.pop("all", None)
         self._parameters = configured(config)
         result: empty_pb2.Empty = super().Configure(request, context)  # type: ignore[no-untyped-call]  # SDK
+        self._refuse_mending_in_prod()
         return result
 
 
@@ -142,19 +209,30 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
-    waivers = [waiver for name, properties in config.items() for waiver in _waivers_of(name, properties)]
-    return parse({"waivers": waivers})
+    for name, properties in config.items():
+        _refuse_other_shapes(name, properties)
+    waivers = [
+        {**waiver, "rule": name} for name, properties in config.items() for waiver in properties.get("waivers") or []
+    ]
+    parameters: dict[str, Any] = {}
+    for name, properties in config.items():
+        for key, value in (properties.get("parameters") or {}).items():
+            if parameters.setdefault(key, value) != value:
+                raise ParameterError(f"{name}: parameter {key!r} has another value at another rule; all rules share it")
+    return parse({**parameters, "waivers": waivers})
 
 
-def _waivers_of(rule: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-    allowed = ("enforcementLevel", *_WAIVERS)
+def _refuse_other_shapes(rule: str, properties: Mapping[str, Any]) -> None:
+    """What a file says of a rule may never have been held against the schema, as the engine does."""
+    allowed = ("enforcementLevel", *_CONFIG)
     stranger = next((key for key in properties if key not in allowed), None)
     if stranger is not None:
         raise ParameterError(f"{rule}: {stranger!r} is unknown; allowed are {', '.join(allowed)}")
-    waivers = properties.get("waivers")
-    if waivers is not None and not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
+    waivers, parameters = properties.get("waivers") or [], properties.get("parameters") or {}
+    if not (isinstance(waivers, list) and all(isinstance(each, Mapping) for each in waivers)):
         raise ParameterError(f"{rule}: waivers must be a list of mappings with object, reason, owner and until")
-    return [{**waiver, "rule": rule} for waiver in waivers or []]
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(f"{rule}: parameters must be a mapping")
 
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
@@ -169,31 +247,47 @@ def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     return "\n".join([*(f"  {line}" for line in lines), f"  To do: {rule.remedy} See {DOCUMENTATION}#{rule.id}"])
 
 
-def _by_urn(resources: Iterable[tuple[str, list[Object]]]) -> tuple[list[Object], dict[int, str]]:
+def _registered(resource: Any) -> Registered:  # noqa: ANN401 - one of two messages of the engine with the same fields
+    """What the engine says of a resource beside its properties."""
+    provider = resource.provider.name if resource.HasField("provider") else ""
+    return Registered(name=resource.name, protect=resource.options.protect, provider=provider)
+
+
+def _by_urn(resources: Iterable[tuple[str, Iterable[Object]]]) -> tuple[list[Object], dict[int, str]]:
     """All objects, and the URN of each."""
     pairs = [(each, urn) for urn, objects in resources for each in objects]
     return [each for each, _ in pairs], {id(each): urn for each, urn in pairs}
 
 
 def _report_together(
-    rule: StackRule, objects: Sequence[Object], urns: Mapping[int, str], parameters: Parameters, report: Report
+    rule: StackRule,
+    objects: Sequence[Object],
+    urns: Mapping[int, str],
+    parameters: Parameters,
+    *,
+    report: Report,
+    advise: Report | None = None,
 ) -> None:
-    """One message for each object that a rule over the whole stack complains of."""
+    """One message for each object that a rule over the whole stack complains of, or cannot judge yet."""
     problems: dict[int, list[Problem]] = {}
     for found, problem in run_stack(rule, objects, parameters):
         problems.setdefault(id(found), []).append(problem)
     for key, complaints in problems.items():
-        report(describe(rule, complaints, State.VIOLATED), urns[key])
+        for state, tell in ((State.VIOLATED, report), (State.UNKNOWN, advise)):
+            message = describe(rule, complaints, state)
+            if message and tell is not None:
+                tell(message, urns[key])
 
 
 def _stack_policy(rule: StackRule) -> pulumi_policy.StackValidationPolicy:
     def validate(args: pulumi_policy.StackValidationArgs, report: Report) -> None:
         """What the SDK's own servicer calls; ours does not."""
-        judged = (each for each in args.resources if is_judged(each.resource_type))
+        judged = [each for each in args.resources if is_judged(each.resource_type)]
         objects, urns = _by_urn(
-            (each.urn, list(objects_in(_bare(each.props), token=each.resource_type))) for each in judged
+            (each.urn, objects_in(_bare(each.props), token=each.resource_type, registered=_without_marks(each)))
+            for each in judged
         )
-        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report)
+        _report_together(rule, objects, urns, configured({rule.id: args.get_config()}), report=report)
 
     return pulumi_policy.StackValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
@@ -204,7 +298,7 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
         if not is_judged(args.resource_type):
             return
         parameters = configured({rule.id: args.get_config()})
-        found = objects_in(_bare(args.props), token=args.resource_type)
+        found = objects_in(_bare(args.props), token=args.resource_type, registered=_without_marks(args))
         message = describe(rule, [problem for each in found for problem in run(rule, each, parameters)], State.VIOLATED)
         if message:
             report(message)
@@ -212,12 +306,18 @@ def _policy(rule: Rule) -> pulumi_policy.ResourceValidationPolicy:
     return pulumi_policy.ResourceValidationPolicy(rule.id, rule.title, validate, **_told(rule))
 
 
+def _without_marks(resource: Any) -> Registered:  # noqa: ANN401 - one of two classes of the SDK with the same fields
+    """As `_registered`; the SDK takes the marks of secrets off."""
+    provider = resource.provider.name if resource.provider is not None else ""
+    return Registered(name=resource.name, protect=resource.opts.protect, provider=provider, keeps_marks=False)
+
+
 def _told(rule: RuleText) -> dict[str, Any]:
     """What the engine is told of a rule beside its id, its title and the check."""
     framework = pulumi_policy.PolicyComplianceFramework(name=", ".join(rule.frameworks)) if rule.frameworks else None
     return {
         "enforcement_level": _LEVELS[rule.level],
-        "config_schema": pulumi_policy.PolicyConfigSchema(_WAIVERS),
+        "config_schema": pulumi_policy.PolicyConfigSchema(_CONFIG),
         "display_name": rule.title,
         "severity": pulumi_policy.Severity(rule.severity.value),
         "framework": framework,
@@ -231,10 +331,11 @@ _LEVELS = {
 }
 
 
-def _objects(token: str, properties: struct_pb2.Struct) -> list[Object]:
+def _objects(resource: Any) -> list[Object]:  # noqa: ANN401 - as `_registered`
     """The objects of a resource; one with a fault where Python cannot read so many levels."""
     try:
-        return list(objects_in(_manifest(token, properties), token=token))
+        manifest = _manifest(resource.type, resource.properties)
+        return list(objects_in(manifest, token=resource.type, registered=_registered(resource)))
     except RecursionError:
         return [unreadable(View(None), TOO_DEEP)]
 

@@ -58,6 +58,18 @@ class DeprecatedApi:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of an image beside its name."""
+
+    digest: str
+    """As `sha256:...`."""
+    has: tuple[str, ...] = ()
+    """Of signature, sbom and provenance."""
+    proven_in: tuple[str, ...] = ()
+    """Environments in which it has run and was found good."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameters:
     """Settings and their defaults."""
 
@@ -131,6 +143,16 @@ class Parameters:
     deprecated_apis: tuple[DeprecatedApi, ...] = ()
     """Default every alpha and beta of Kubernetes's own groups."""
     sandbox_runtime_classes: tuple[str, ...] = ("gvisor", "kata", "kata-containers", "kata-qemu", "kata-clh", "kata-fc")
+    image_evidence: tuple[Evidence, ...] = ()
+    """What the pipeline recorded of each image; nothing is judged while it is empty."""
+    minimal_bases: tuple[str, ...] = ("distroless", "chainguard", "wolfi", "static")
+    """Words in the name of an image that programs may be shipped on."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts outside that may be called, `*.` at the beginning for any below; nothing is judged while it is empty."""
+    admin_ports: tuple[int, ...] = (
+        2375, 2379, 3306, 5432, 6333, 6379, 7687, 8081, 8082, 9000, 9042, 9092, 9200, 9644, 10250, 11211, 15672, 27017,
+    )  # fmt: skip
+    """Ports of stores and administrations, which nothing leads to from outside."""
     waivers: tuple[Waiver, ...] = ()
     today: datetime.date | None = None
     """The day on which waivers are judged; default the clock's, in UTC."""
@@ -253,6 +275,22 @@ def _each(form: Callable[..., Any]) -> Callable[[str, object], tuple[Any, ...]]:
     return parse_all
 
 
+def _evidence(name: str, value: object) -> tuple[Evidence, ...]:
+    found = _each(Evidence)(name, value)
+    for index, each in enumerate(found):
+        if not isinstance(each.digest, str) or ":" not in each.digest:
+            raise ParameterError(f"{name}[{index}].digest must be a digest such as sha256:...")
+        for key in ("has", "proven_in"):
+            _names(f"{name}[{index}].{key}", getattr(each, key))
+    return found
+
+
+def _ports(name: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ParameterError(f"{name} must be a list of ports")
+    return tuple(_id(f"{name}[{index}]", one) for index, one in enumerate(value))
+
+
 def _one(name: str, form: Callable[..., Any], value: object) -> Any:  # noqa: ANN401 - what the form makes
     try:
         made = form(**value)  # type: ignore[arg-type]  # what is no mapping is refused here
@@ -279,6 +317,8 @@ _PARSERS: dict[str, Callable[[str, object], object]] = {
     "required_labels": _each(Required),
     "required_annotations": _each(Required),
     "deprecated_apis": _each(DeprecatedApi),
+    "image_evidence": _evidence,
+    "admin_ports": _ports,
     **dict.fromkeys(
         (
             "minimum_id",

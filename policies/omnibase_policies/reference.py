@@ -45,6 +45,8 @@ def _section(rule: RuleText) -> Iterator[str]:
     yield f"- Why: {rule.rationale}\n- To do: {rule.remedy}\n"
     if rule.frameworks:
         yield f"- Also in: {'; '.join(rule.frameworks)}\n"
+    if isinstance(rule, Rule) and rule.right is not None:
+        yield "- The level `remediate` puts it right.\n"
     if isinstance(rule, Rule):
         yield f"- Stopped: {_example(rule.bad)}\n- Let through: {_example(rule.good)}\n"
     else:

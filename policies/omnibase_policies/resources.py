@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 _DOCKER = {
     "docker:index/container:Container": "DockerContainer",
+    "docker:index/image:Image": "DockerImage",
+    "docker:index/registryImage:RegistryImage": "DockerRegistryImage",
+    "docker:index/remoteImage:RemoteImage": "DockerRemoteImage",
+    "docker-build:index:Image": "DockerBuildImage",
     "pulumi:providers:docker": "DockerProvider",
 }
 _POSTGRESQL = {
     "postgresql:index/defaultPrivileg:DefaultPrivileg": "PostgresqlDefaultPrivileges",  # its older name
     "postgresql:index/defaultPrivileges:DefaultPrivileges": "PostgresqlDefaultPrivileges",
+    "postgresql:index/database:Database": "PostgresqlDatabase",
     "postgresql:index/extension:Extension": "PostgresqlExtension",
     "postgresql:index/function:Function": "PostgresqlFunction",
     "postgresql:index/grant:Grant": "PostgresqlGrant",
@@ -20,6 +25,7 @@ _POSTGRESQL = {
     "postgresql:index/schema:Schema": "PostgresqlSchema",
     "postgresql:index/server:Server": "PostgresqlServer",
     "postgresql:index/subscription:Subscription": "PostgresqlSubscription",
+    "postgresql:index/userMapping:UserMapping": "PostgresqlUserMapping",
     "pulumi:providers:postgresql": "PostgresqlProvider",
 }
 _AWS = {
@@ -43,9 +49,19 @@ _GCP = {
     "gcp:storage/bucketIAMBinding:BucketIAMBinding": "GcpBucketAccess",
     "gcp:storage/bucketIAMMember:BucketIAMMember": "GcpBucketAccess",
 }
-RESOURCE_KINDS: Mapping[str, str] = {**_DOCKER, **_POSTGRESQL, **_AWS, **_GCP}
+STACK = "pulumi:pulumi:Stack"
+_OTHERS = {
+    STACK: "PulumiStack",
+    "keycloak:index/realm:Realm": "KeycloakRealm",
+    "pulumi:providers:kubernetes": "KubernetesProvider",
+    "random:index/randomPassword:RandomPassword": "RandomPassword",
+    "random:index/randomString:RandomString": "RandomString",
+}
+RESOURCE_KINDS: Mapping[str, str] = {**_DOCKER, **_POSTGRESQL, **_AWS, **_GCP, **_OTHERS}
 """Pulumi's type -> the kind that rules, examples and waivers name."""
-KINDS_OF_RESOURCES = frozenset(RESOURCE_KINDS.values())
+DOCKERFILE = "Dockerfile"
+"""No resource of a stack: a file that `ops policy check` reads."""
+KINDS_OF_RESOURCES = frozenset({DOCKERFILE, *RESOURCE_KINDS.values()})
 _KUBERNETES = "kubernetes:"
 
 

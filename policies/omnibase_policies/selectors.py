@@ -16,33 +16,33 @@ def labels_of(view: View) -> Labels | None:
     return {name: value.text() for name, value in view.fields()}
 
 
-def matches(selector: View, labels: Labels | None) -> bool | None:
-    """Whether a selector with matchLabels and matchExpressions takes these labels; None if that is not known yet.
+class Selector:
+    """A selector with matchLabels and matchExpressions, read once, as it is asked for every pod of a stack."""
 
-    An empty selector takes all.
-    """
-    if labels is None or selector.is_unknown:
-        return None
-    answers = [_equal(labels, name, value) for name, value in selector["matchLabels"].fields()]
-    answers += [_expression(labels, each) for each in selector["matchExpressions"].items()]
-    return _all(answers)
+    __slots__ = ("_expressions", "_is_open", "_wanted")
 
+    def __init__(self, view: View, labels: View | None = None) -> None:
+        """`labels` are those of a selector that is nothing but a mapping of labels."""
+        named = view["matchLabels"] if labels is None else labels
+        self._expressions = view["matchExpressions"].items() if labels is None else []
+        self._wanted = {name: value.text() for name, value in named.fields() if not value.is_unknown}
+        self._is_open = named.is_unknown or len(self._wanted) < len(named.fields())
 
-def matches_plain(selector: View, labels: Labels | None) -> bool | None:
-    """The same for a selector that is a mapping of labels, as that of a Service."""
-    if labels is None or selector.is_unknown:
-        return None
-    return _all([_equal(labels, name, value) for name, value in selector.fields()])
+    @classmethod
+    def plain(cls, view: View) -> Selector:
+        """One that is a mapping of labels, as that of a Service."""
+        return cls(view, view)
 
-
-def _all(answers: list[bool | None]) -> bool | None:
-    if False in answers:
-        return False
-    return None if None in answers else True
-
-
-def _equal(labels: Labels, name: str, value: View) -> bool | None:
-    return None if value.is_unknown else labels.get(name) == value.text()
+    def takes(self, labels: Labels | None) -> bool | None:
+        """Whether it takes these labels; None if that is not known yet. An empty selector takes all."""
+        if labels is None:
+            return None
+        if not self._wanted.items() <= labels.items():
+            return False
+        answers = [_expression(labels, each) for each in self._expressions]
+        if False in answers:
+            return False
+        return None if self._is_open or None in answers else True
 
 
 def _expression(labels: Labels, expression: View) -> bool | None:

@@ -25,6 +25,8 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key that marks special va
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the wire format
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _MOST_WRAPPINGS = 8
+_HIDDEN = "[secret]"
+"""What `pulumi policy analyze --file` writes, whatever the type, where it cannot decrypt."""
 _UNKNOWN_TEXTS = frozenset(
     {
         "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -34,7 +36,7 @@ _UNKNOWN_TEXTS = frozenset(
         "030794c1-ac77-496b-92df-f27374a8bd58",
         "e48ece36-62e2-4504-bad9-02848725956a",
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-        "[secret]",  # `pulumi policy analyze --file` writes it, whatever the type, where it cannot decrypt
+        _HIDDEN,
     }
 )
 
@@ -60,6 +62,26 @@ def resolve(value: object) -> object:
     else:
         return UNKNOWN  # a wrapping that holds itself
     return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_TEXTS else value
+
+
+def opened(value: object) -> object:
+    """What is within the engine's wrapping, to be changed in place; None where it is encrypted."""
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(value, Mapping) or _SIGNATURE not in value:
+            return value
+        value = value.get("value")
+    return None
+
+
+def _is_marked(value: object) -> bool:
+    """Whether the engine keeps a value encrypted: it is wrapped as a secret, or hidden since it was one."""
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(value, Mapping) or _SIGNATURE not in value:
+            return isinstance(value, str) and value == _HIDDEN
+        if value[_SIGNATURE] == _SECRET or (value[_SIGNATURE] == _OUTPUT and value.get("secret") is True):
+            return True
+        value = value.get("value")
+    return False
 
 
 @final
@@ -90,6 +112,23 @@ class View:
             return f"{above}[{self._name if self._name >= 0 else '*'}]"
         name = printable(self._name)
         return f"{above}.{name}" if above else name
+
+    @property
+    def keys(self) -> tuple[str | int, ...]:
+        """The path as names of fields and places in lists, from the outermost; a name may hold dots."""
+        return () if self._above is None else (*self._above.keys, self._name)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the engine keeps it, or something that it is in, encrypted. Read where asked for: few rules do."""
+        above = self._above
+        if above is None:
+            return False
+        try:
+            own = above.value[self._name]  # type: ignore[index]  # what has no such part is caught below
+        except (KeyError, IndexError, TypeError):
+            own = None
+        return _is_marked(own) or above.is_secret
 
     def __getitem__(self, key: str) -> View:
         """The field of a mapping; absent where this is no mapping, unknown where this is unknown."""

@@ -13,7 +13,7 @@ from omnibase_policies.values import View
 PREFIX = "omnibase.io/waiver."
 FORM = "<last day as 2027-01-31>; <owner>; <reason>"
 _PARTS = 3
-UNWAIVABLE = frozenset({"exception-has-owner-reason-expiry", "readable-pod"})
+UNWAIVABLE = frozenset({"exception-has-owner-reason-expiry", "exception-is-needed", "readable-pod"})
 """Rules that keep waivers honest, and that what cannot be read does not pass."""
 
 
@@ -22,6 +22,11 @@ def annotated_waiver(rule: str, found: Object) -> Waiver | None:
     if rule in UNWAIVABLE:
         return None
     return parsed(rule, found, found.metadata["annotations"][f"{PREFIX}{rule}"])
+
+
+def annotated_waivers(found: Object) -> list[Waiver]:
+    """Every annotation of an object that has the form of a waiver."""
+    return [waiver for rule, note in noted(found) if (waiver := parsed(rule, found, note)) is not None]
 
 
 def parsed(rule: str, found: Object, note: View) -> Waiver | None:

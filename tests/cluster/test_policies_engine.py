@@ -23,23 +23,27 @@ BROKEN_RULES = (
 IN_PROD = ("min-replicas",)
 
 _HARDENED = """
+    import pulumi
     import pulumi_kubernetes as kubernetes
+    opts = pulumi.ResourceOptions(provider=kubernetes.Provider("cluster", context="files"))
     texts = {"name": "orders", "instance": "api", "version": "1", "component": "service", "part-of": "orders"}
     labels = {f"app.kubernetes.io/{key}": text for key, text in {**texts, "managed-by": "pulumi"}.items()}
     metadata = {"name": "orders", "namespace": "orders", "labels": labels}
     selector = {"matchLabels": {"app.kubernetes.io/name": "orders"}}
     kubernetes.core.v1.ServiceAccount(
-        "orders", metadata={**metadata, "name": "orders"}, automount_service_account_token=False
+        "orders", metadata={**metadata, "name": "orders"}, automount_service_account_token=False, opts=opts
     )
     kubernetes.networking.v1.NetworkPolicy(
         "orders",
         metadata={**metadata, "name": "closed"},
         spec={"podSelector": selector, "policyTypes": ["Ingress", "Egress"]},
+        opts=opts,
     )
     kubernetes.policy.v1.PodDisruptionBudget(
         "orders",
         metadata={**metadata, "name": "budget"},
         spec={"selector": selector, "maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
+        opts=opts,
     )
     container = {
         "name": "orders",
@@ -72,6 +76,7 @@ _HARDENED = """
         "orders",
         metadata={**metadata, "name": "api"},
         spec={"replicas": 2, "selector": selector, "template": {"metadata": {"labels": labels}, "spec": pod}},
+        opts=opts,
     )
 """
 _OTHER = '{**metadata, "name": "other"}'
@@ -156,6 +161,50 @@ def test_what_only_the_whole_stack_shows_is_advice_with_its_resource_in_preview_
         assert (
             "spec.template.spec.serviceAccountName: should be the name of a ServiceAccount of this stack" in made.text
         )
+
+
+_MENDED = _HARDENED.replace('"serviceAccountName": "orders",', '"serviceAccountName": "orders", "hostPID": True,')
+
+
+@pytest.mark.req("C5.9")
+def test_what_has_one_right_answer_is_put_right_on_the_way_and_the_report_says_so(
+    tmp_path: Path,
+) -> None:
+    levels = tmp_path / "levels.json"
+    levels.write_text(json.dumps({"no-host-pid": "remediate"}))
+    made = _checkout(tmp_path, _MENDED)
+    assert made.engine(policy_packs=(PACK,), policy_configs=(levels,)).up() == 0, made.text
+    assert re.search(r"no-host-pid|The pod has its own processes", made.text), made.text
+    deployment = json.loads((made.objects / "orders" / "api.json").read_text())
+    assert deployment["spec"]["template"]["spec"]["hostPID"] is False
+
+
+@pytest.mark.req("C5.9")
+def test_in_prod_nothing_but_the_program_changes_what_is_made(tmp_path: Path) -> None:
+    levels = tmp_path / "levels.json"
+    levels.write_text(json.dumps({"no-host-pid": "remediate"}))
+    made = _checkout(tmp_path, _MENDED)
+    (made.root / "Pulumi.prod.yaml").write_text("config: {}\n")
+    assert made.engine(stack="prod", policy_packs=(PACK,), policy_configs=(levels,)).preview() != 0
+    assert "level 'remediate' is not allowed in stack 'prod'" in made.text
+
+
+_OUTPUTS = """
+    import pulumi
+    pulumi.export("databasePassword", "hunter2")
+    pulumi.export("adminToken", pulumi.Output.secret("hunter3"))
+    pulumi.export("url", "https://www.example.test")
+"""
+
+
+@pytest.mark.req("C1.11", "R26")
+def test_an_output_that_is_a_readable_credential_stops_the_preview_and_a_secret_one_does_not(tmp_path: Path) -> None:
+    made = _checkout(tmp_path, _OUTPUTS)
+    assert _preview(made, _levels("prod")) == 1
+    assert "stack-output-no-plaintext-secret" in made.text
+    assert "databasePassword: must be marked as a secret" in made.text
+    assert "adminToken" not in made.text.partition("Policies")[2].partition("Outputs")[0]
+    assert "hunter3" not in made.text
 
 
 def test_a_level_for_a_rule_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

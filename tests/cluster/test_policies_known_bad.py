@@ -20,10 +20,12 @@ from tests.policies.known_bad_kit import Program, programs
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT / "policies"
-PROGRAMS = list({(tuple(each.shows), each.of): each for each in reversed(programs())}.values())
-"""Of the programs that show one thing on one kind of object the first; tests/policies judges all of them."""
-MENDED = [each for each in PROGRAMS if each.good and each.of in ("Deployment", "NetworkPolicy", "DockerContainer")]
-_PROVIDERS = ("kubernetes", "docker", "postgresql", "aws", "gcp")
+_FIRST = {key: each for each in reversed(programs()) for key in (*each.shows, each.of)}
+PROGRAMS = [each for each in programs() if each in _FIRST.values()]
+"""The first one for each requirement and for each kind of object; tests/policies judges all of them."""
+MENDED = [*{each.of: each for each in programs() if each.good}.values()]
+"""For each kind of object the last one that does the same rightly, and not just leaves it."""
+_PROVIDERS = ("kubernetes", "docker", "docker-build", "postgresql", "aws", "gcp")
 _PROGRAM = """
     import json
     import pathlib
@@ -35,7 +37,8 @@ _PROGRAM = """
             package = each["type"].rpartition(":")[2]
             providers[package] = pulumi.ProviderResource(package, each["name"], each["inputs"])
         else:
-            options = pulumi.ResourceOptions(provider=providers.get(each["type"].partition(":")[0]))
+            provider = providers.get(each["type"].partition(":")[0])
+            options = pulumi.ResourceOptions(provider=provider, protect=each["protect"])
             pulumi.CustomResource(each["type"], each["name"], each["inputs"], options)
 """
 
@@ -87,11 +90,14 @@ def previews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previews]:
 def test_programs_of_every_kind_are_previewed() -> None:
     assert len(PROGRAMS) >= 45
     assert {each.of for each in PROGRAMS} == {each.of for each in programs()}
+    assert {id for each in PROGRAMS for id in each.shows} == {id for each in programs() for id in each.shows}
     assert len(MENDED) >= 3
 
 
-@pytest.mark.req("C1.11", "C5.9", "R26")
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(each, marks=pytest.mark.req("C1.11", "C5.9", "R26", *each.shows), id=each.name) for each in PROGRAMS],
+)
 def test_the_preview_of_a_known_bad_program_is_stopped_by_its_rules_and_no_other(
     program: Program, previews: Previews
 ) -> None:

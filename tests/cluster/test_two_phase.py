@@ -17,7 +17,7 @@ import pytest
 from ops.db import orphans
 from ops.db.access import Connection as OpsConnection
 from ops.db.access import opened, rows
-from services.shared.two_phase import DECISIONS, Connection
+from services.shared.two_phase import DECISIONS, Connection, InDoubtError, TwoPhase
 from tests.cluster.node_kit import free_port, wait_for
 from tests.cluster.postgres_kit import DebianPostgres
 from tests.cluster.two_phase_child import HOME, KILLED, coordinator, transfer
@@ -276,3 +276,29 @@ def test_what_strangers_prepared_is_left_alone(external_database: DebianPostgres
 
 def void(_: object) -> None:
     """For what is done and not read."""
+
+
+def test_while_the_home_is_away_after_the_others_prepared_nobody_claims_to_know(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = coordinator(connections)
+    away = False
+
+    async def home() -> Connection:
+        if away:
+            raise psycopg.OperationalError("connection refused")
+        return await made.home()
+
+    async def lost(connection: Connection) -> None:
+        nonlocal away
+        away = True
+        await connection.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncConnection, "commit", lost)
+        with pytest.raises(InDoubtError):
+            asyncio.run(TwoPhase(home_name=HOME, home=home, others=made.others).run(transfer))
+    assert prepared(external_database) == 2
+    assert {committed for _, committed in recover(connections)} == {False}
+    assert counts(external_database) == [0, 0, 0]

@@ -36,15 +36,20 @@ class Program:
     of: str = "Deployment"
     type: str = ""
     without: str = ""
+    protect: bool = True
+    twice: bool = False
     pod: Mapping[str, object] = field(default_factory=dict)
     bad: Mapping[str, object] = field(default_factory=dict)
     good: Mapping[str, object] | None = field(default_factory=dict)
 
     def resources(self) -> list[dict[str, Any]]:
-        """Type, name and inputs of each resource that it registers."""
+        """Type, name, inputs and protection of each resource that it registers."""
         below_template = {f"spec.template.{path}": value for path, value in self.pod.items()}
         objects = {**STACK, **_provider_of(self.of), self.of: _changed(self.of, {**below_template, **self.bad})}
-        return [_registration(each, self.type) for kind, each in objects.items() if kind != self.without]
+        found = [_registration(each, self.type) for kind, each in objects.items() if kind != self.without]
+        own = next((each for each in found if each["name"] == self.of), {})
+        own["protect"] = self.protect
+        return [*found, {**own, "name": f"{self.of} again"}] if self.twice else found
 
     def mended(self) -> list[dict[str, Any]]:
         """The same of the program that does it right."""
@@ -83,7 +88,8 @@ def _registration(manifest: Mapping[str, Any], token: str = "") -> dict[str, Any
     kind = str(manifest["kind"])
     if kind in _TYPES:
         inputs = {key: value for key, value in manifest.items() if key != "kind"}
-        return {"type": _TYPES[kind], "name": kind, "inputs": inputs}
+        return {"type": _TYPES[kind], "name": kind, "inputs": inputs, "protect": True}
     version = str(manifest.get("apiVersion", ""))
     of_sdk = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
-    return {"type": token if token.endswith(f":{kind}") else of_sdk, "name": kind, "inputs": dict(manifest)}
+    type_ = token if token.endswith(f":{kind}") else of_sdk
+    return {"type": type_, "name": kind, "inputs": dict(manifest), "protect": True}

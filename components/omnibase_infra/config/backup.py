@@ -6,12 +6,15 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from omnibase_infra.config.addresses import is_loopback
-from omnibase_infra.config.capability import Capability, Finding, SecretUse
+from omnibase_infra.config.capability import Capability, Demand, Finding, SecretUse
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.units import Cron, Date, Duration, Form, Url, between
+from omnibase_infra.config.timetable import longest_gap
+from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, MemoryMib, Url, between
 from omnibase_infra.waiver import today
 
 Bucket = Annotated[
@@ -23,6 +26,27 @@ Bucket = Annotated[
 ]
 
 
+CLUSTER = "database"
+"""Name of the stack's PostgreSQL cluster."""
+PLUGIN_IMAGE, SIDECAR_IMAGE, DRILL_IMAGE, STORE_IMAGE = (
+    "plugin-barman-cloud", "barman-cloud-sidecar", "drill", "versitygw",
+)  # fmt: skip
+DRILL_CPU_MILLIS, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS = 50, 96, 10
+STORE_MEMORY_MIB, STORE_CPU_MILLIS = 128, 10
+_ARCHIVE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?-[1-9][0-9]{0,5}"
+_MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
+
+
+def _real_moment(text: str) -> str:
+    datetime.datetime.fromisoformat(text)
+    return text
+
+
+Archive = Annotated[str, Form(_ARCHIVE, "the archive of a cluster, `<cluster>-<generation>`, such as database-1")]
+Moment = Annotated[str, Form(_MOMENT, "a moment with its zone such as 2026-11-26T12:00:00Z", _real_moment)]
+Lsn = Annotated[str, Form("[0-9A-F]{1,8}/[0-9A-F]{1,8}", "a position in the log such as 0/3000148")]
+
+
 class BackupTargetConfig(Section):
     """Where backups are written: an object store outside of the cluster."""
 
@@ -30,12 +54,42 @@ class BackupTargetConfig(Section):
     """Bucket and prefix."""
     endpoint: Url | None = None
     """Address of the store, https, outside of the cluster; default that of the bucket's provider."""
-    credentials: SecretKey | None = None
-    """Entry of `secrets.entries` with the store's key; default the identity of the nodes. No component reads it yet."""
+    region: Annotated[str, Field(pattern="^[a-z0-9-]{1,40}$")] = "us-east-1"
+    """Region that requests are signed for."""
+    cidrs: list[Cidr] = []
+    """Networks of the store: nothing else outside can be reached from the database; required where backups are made."""
+    access_key: SecretKey | None = None
+    """Entry of `secrets.entries` with the name of the store's key; required where backups are made."""
+    secret_key: SecretKey | None = None
+    """Entry of `secrets.entries` with that key's secret; required where backups are made."""
+
+
+class DrillConfig(Section):
+    """The restore drill: restores the newest backup beside the database, and compares every row."""
+
+    enabled: bool
+    """Run it. Required in prod."""
+    schedule: Cron
+    """When it begins, in UTC; more often than `restore_every`."""
+    memory_mib: MemoryMib
+    """Memory request and limit, in MiB."""
+    scratch_gib: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Room on the node's disk for the restored cluster, in GiB; default that of the database's volume and one more."""
+
+
+class RecoveryConfig(Section):
+    """Make the database from an archive of the target. Read as it is made, and never again."""
+
+    source: Archive
+    """Archive to restore from; never the one that is written to, so raise `generation`."""
+    time: Moment | None = None
+    """Moment to restore to; default: everything that was archived."""
+    lsn: Lsn | None = None
+    """Position in the log to restore to; not together with `time`."""
 
 
 class BackupConfig(Section):
-    """Backups of the PostgreSQL cluster. No component makes them yet: the settings are checked, and nothing more."""
+    """Backups of the PostgreSQL cluster: base backups by schedule, and every change in between."""
 
     enabled: bool
     """Take backups. Required in prod."""
@@ -47,15 +101,35 @@ class BackupConfig(Section):
     """How far back any moment can be restored; at most `retention`."""
     target: BackupTargetConfig | None = None
     """Where backups are written; required where they are enabled."""
+    generation: Annotated[int, Field(ge=1, le=999_999)] = 1
+    """Part of the archive's name. A database that is made anew needs another: an archive begins empty."""
+    archive_after: Annotated[Duration, between(Duration("10s"), Duration("1h"))]
+    """When the log is archived even if it is not full: what can be lost with all servers and their volumes."""
+    sidecar_memory_mib: MemoryMib
+    """Memory request and limit of the part that sends and fetches, in each server's pod, in MiB."""
+    local_store: bool = False
+    """Have an object store in the local node and back up into it, instead of a target. It is lost with the node."""
+    local_store_gib: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Size of its volume, in GiB."""
+    drill: DrillConfig
+    """The restore drill."""
+    recovery: RecoveryConfig | None = None
+    """What the database is made from; default nothing, which is an empty database."""
     restored_on: Date | None = None
-    """Day on which a restore was last proven; required in prod once backups are made."""
+    """Day on which people last restored into a new cluster; required in prod once backups are made."""
     restore_every: Annotated[Duration, between(Duration("1d"), Duration("365d"))]
-    """How old that proof may be; an older one is refused in prod."""
+    """How old that proof may be, and the last good drill: an older day is refused in prod, an older drill an alert."""
 
     def secrets(self) -> Sequence[SecretUse]:
         """Every use of a secret: key path and entry."""
-        credentials = self.target.credentials if self.target else None
-        return [("backup.target.credentials", credentials)] if credentials else []
+        if self.target is None:
+            return []
+        uses = {"access_key": self.target.access_key, "secret_key": self.target.secret_key}
+        return [(f"backup.target.{field}", entry) for field, entry in uses.items() if entry]
+
+    def sidecar_demand_mib(self) -> int:
+        """What each server's pod has beside the server."""
+        return self.sidecar_memory_mib if self.enabled else 0
 
 
 def _promised(environment: Environment, backup: BackupConfig) -> Iterator[Finding]:
@@ -64,13 +138,64 @@ def _promised(environment: Environment, backup: BackupConfig) -> Iterator[Findin
         yield "backup.enabled", "false", "must be true in prod", hint
     if not backup.enabled:
         return
-    if backup.target is None:
+    if backup.target is None and not backup.local_store:
         hint = "name a bucket outside of the cluster: backup.target.bucket"
         yield "backup.target", "nothing", "is required", hint
+    if environment is Environment.PROD and not backup.drill.enabled:
+        hint = "a backup that was never restored is a hope"
+        yield "backup.drill.enabled", "false", "must be true in prod", hint
     if backup.wal_retention.seconds > backup.retention.seconds:
         allowed = f"may be at most retention = {backup.retention}"
         hint = "without a full backup before it the log restores nothing"
         yield "backup.wal_retention", backup.wal_retention, allowed, hint
+
+
+def _reachable(backup: BackupConfig) -> Iterator[Finding]:
+    """Everything that is needed to reach a target; a bucket alone is a plan."""
+    target = backup.target
+    if not backup.enabled or target is None:
+        return
+    hints = {
+        "endpoint": "the store's https address",
+        "cidrs": "its networks: from the database nothing else outside can be reached",
+        "access_key": "an entry of secrets.entries, imported or external",
+        "secret_key": "an entry of secrets.entries, imported or external",
+    }
+    for field, hint in hints.items():
+        if not getattr(target, field):
+            yield f"backup.target.{field}", "nothing", "is required where backups are made", hint
+
+
+def _local(environment: Environment, cluster: Any, backup: BackupConfig) -> Iterator[Finding]:  # noqa: ANN401
+    if not backup.local_store:
+        return
+    if environment in (Environment.STAGING, Environment.PROD) or cluster.target != "local":
+        hint = "a backup that is lost together with the cluster is none; name a target"
+        yield "backup.local_store", "true", "is for the local node in dev and test", hint
+    if backup.target is not None:
+        yield "backup.target", "a section", "has no meaning beside local_store", "remove one of them"
+
+
+def _encrypted(certificates: Any, backup: BackupConfig) -> Iterator[Finding]:  # noqa: ANN401 -- another section
+    if backup.enabled and not certificates.enabled:
+        hint = "the operator and its plugin know each other by certificates"
+        yield "backup.enabled", "true", "needs certificates.enabled", hint
+
+
+def _restoring(backup: BackupConfig) -> Iterator[Finding]:
+    if backup.drill.enabled and longest_gap(backup.drill.schedule) > backup.restore_every.seconds:
+        allowed = f"must come round within restore_every = {backup.restore_every}"
+        yield "backup.drill.schedule", backup.drill.schedule, allowed, "drill more often"
+    recovery = backup.recovery
+    if recovery is None:
+        return
+    if not backup.enabled:
+        yield "backup.recovery", "a section", "needs backup.enabled", "the archive is read as it is written"
+    if recovery.time and recovery.lsn:
+        yield "backup.recovery.lsn", recovery.lsn, "has no meaning beside time", "remove one of them"
+    if recovery.source == f"{CLUSTER}-{backup.generation}":
+        hint = "raise backup.generation: what was archived must stay as it is"
+        yield "backup.recovery.source", recovery.source, "is the archive that would be written to", hint
 
 
 def _off_cluster(backup: BackupConfig) -> Iterator[Finding]:
@@ -97,21 +222,52 @@ def _proven(environment: Environment, backup: BackupConfig) -> Iterator[Finding]
         yield "backup.restored_on", day, allowed, "restore into a new cluster, then write the day"
 
 
+def _images(backup: BackupConfig) -> Sequence[str]:
+    store = [STORE_IMAGE] if backup.local_store else []
+    return [PLUGIN_IMAGE, SIDECAR_IMAGE, *([DRILL_IMAGE] if backup.drill.enabled else []), *store]
+
+
+def _demands(backup: BackupConfig) -> list[Demand]:
+    """The drill, the pod that shows what came out with the next one, and the store. What is beside each server is
+    counted with the servers."""
+    found = []
+    if backup.drill.enabled:
+        found += [
+            Demand(1, backup.drill.memory_mib, DRILL_CPU_MILLIS, 0),
+            Demand(2, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS, 0),
+        ]
+    if backup.local_store:
+        found.append(Demand(1, STORE_MEMORY_MIB, STORE_CPU_MILLIS, backup.local_store_gib))
+    return found
+
+
 # Hourly, 30 days, and a week of log are the users' own numbers.
 _DEFAULTS: dict[str, Any] = {
     "enabled": False,
     "schedule": "15 * * * *",
     "retention": "30d",
     "wal_retention": "7d",
+    "archive_after": "5m",
+    "sidecar_memory_mib": 256,
+    "drill": {"enabled": True, "schedule": "40 3 * * 0", "memory_mib": 384},
     "restore_every": "90d",
 }
+# Off on a developer's machine: with them a stack needs half a GiB more.
+_SMALL: dict[str, Any] = {**_DEFAULTS, "sidecar_memory_mib": 160}
+_ON: dict[str, Any] = {**_DEFAULTS, "enabled": True}
 
 BACKUP = Capability(
     section="backup",
-    defaults={**dict.fromkeys(Environment, _DEFAULTS), Environment.PROD: {**_DEFAULTS, "enabled": True}},
+    defaults={**dict.fromkeys(Environment, _SMALL), Environment.STAGING: _ON, Environment.PROD: _ON},
     secrets=BackupConfig.secrets,
+    images=_images,
+    demands=_demands,
     rules=(
         (("environment", "backup"), _promised),
+        (("backup",), _reachable),
+        (("environment", "cluster", "backup"), _local),
+        (("certificates", "backup"), _encrypted),
+        (("backup",), _restoring),
         (("backup",), _off_cluster),
         (("environment", "backup"), _proven),
     ),

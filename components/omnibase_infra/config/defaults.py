@@ -32,7 +32,7 @@ _CAREFUL_ROLLOUT: dict[str, Any] = {
 }
 _SMALL: dict[str, Any] = {
     "protect": False,
-    "quota": {"cpu_request_millis": 1500, "memory_mib": 4608, "pods": 30, "storage_gib": 20},
+    "quota": {"cpu_request_millis": 1500, "memory_mib": 5120, "pods": 30, "storage_gib": 20},
     "postgres": {
         "instances": 2,
         "storage_gib": 2,

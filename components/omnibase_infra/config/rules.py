@@ -270,10 +270,10 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
 def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     """What all parts run in the stack's namespace."""
     postgres, services = sections["postgres"], sections["services"]
-    pooler = postgres.pooler
+    pooler, beside = postgres.pooler, sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
     # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
     return [
-        Demand(postgres.instances + 1, postgres.memory_mib, postgres.cpu_request_millis, 0),
+        Demand(postgres.instances + 1, postgres.memory_mib + beside, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
         *([Demand(2, WATCHDOG_MEMORY_MIB, WATCHDOG_CPU_MILLIS, 0)] if postgres.watchdog.enabled else []),
         Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),

@@ -49,6 +49,8 @@ class LoggingStackArgs(TypedDict):
     """Regular expressions (RE2) beside the built-in ones; what they match is stored as `****`."""
     priority_class: NotRequired[pulumi.Input[str]]
     """PriorityClass of the store."""
+    protect: NotRequired[bool]
+    """Whether the store with its lines is protected from deletion; default false."""
     data_path: NotRequired[str]
     """Directory of the node for positions and buffer, not shared by stacks.
     Default /var/lib/omnibase/<agents_namespace>/logs."""

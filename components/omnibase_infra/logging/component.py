@@ -101,6 +101,7 @@ def _store_args(name: str, args: LoggingStackArgs) -> HardenedWorkloadArgs:
             "-search.maxQueryDuration=30s",
             "-loggerFormat=json",
         ],
+        "protect": bool(args.get("protect", False)),
         "env": {"GOMEMLIMIT": f"{memory * 7 // 10}MiB"},
         "accepts_from": [
             names.collectors(name, args["agents_namespace"]),

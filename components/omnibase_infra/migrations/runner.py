@@ -134,12 +134,12 @@ def apply(plan: Plan, say: Say) -> None:
     """
     with _prepared(plan) as sets:
         work = [(each, each.history().steps_to_target()) for each in sets]
-        back = [(each, steps) for each, steps in reversed(work) if steps and not steps[0].forward]
-        for each, steps in back:
-            _advance(each, steps, say)
+        for each, steps in reversed(work):
+            if _goes_back(steps):
+                _advance(each, steps, say)
         for each, steps in work:
             _give_rights(each, say)
-            if (each, steps) not in back:
+            if not _goes_back(steps):
                 _advance(each, steps, say)
             _refuse_incomplete(each)
 
@@ -352,8 +352,12 @@ def _advance(it: _Set, steps: Sequence[Step], say: Say) -> None:
     """Run steps of one direction, and say where that led."""
     for step in steps:
         _run(it, step, say)
-    word = "taken back" if steps and not steps[0].forward else "applied"
+    word = "taken back" if _goes_back(steps) else "applied"
     say(f"{it.session.name}: version {it.history().version}, {len(steps)} {word}")
+
+
+def _goes_back(steps: Sequence[Step]) -> bool:
+    return bool(steps) and not steps[0].forward
 
 
 def _run(it: _Set, step: Step, say: Say) -> None:

@@ -12,6 +12,7 @@ from omnibase_infra.environment import Environment, EnvironmentArgs
 from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.platform.agents import make_agents
 from omnibase_infra.platform.args import PlatformArgs
+from omnibase_infra.platform.backup import make_backup_alerts, make_backups, make_drill
 from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
 from omnibase_infra.platform.database import DATABASE, make_database, make_database_alerts, make_operators
 from omnibase_infra.platform.gateway import make_gateway
@@ -52,7 +53,8 @@ class Platform(pulumi.ComponentResource):
         self._room = Room(parent=self, args=args, environment=self._make_environment())
         self._certificates = make_certificates(self._room)
         self._operators = make_operators(self._room)
-        self._database = make_database(self._room, self._operators)
+        self._backups = make_backups(self._room, self._certificates, self._operators)
+        self._database = make_database(self._room, self._operators, self._backups)
         self._messages = make_messaging(self._room, self._certificates)
         used = Used(database=self._database, secrets=make_secrets(self._room), messages=self._messages)
         self._services = make_services(self._room, used)
@@ -62,6 +64,7 @@ class Platform(pulumi.ComponentResource):
         # After everything that is given a certificate.
         self.scrape_targets: list[ScrapeTarget] = [
             *make_certificate_exporter(self._room, self._certificates),
+            *make_drill(self._room, self._backups, self._database),
             *(self._logging.scrape_targets if self._logging else []),
             *edge.scrape_targets,
             *(self._messages.scrape_targets if self._messages else []),
@@ -71,6 +74,7 @@ class Platform(pulumi.ComponentResource):
             *make_logging_alerts(self._room, self._logging),
             *make_message_alerts(self._room, self._messages),
             *make_database_alerts(self._room),
+            *make_backup_alerts(self._room),
             *make_rollout_alerts(self._room),
             *promised_alerts(self._room),
         ]

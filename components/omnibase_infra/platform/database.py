@@ -7,9 +7,11 @@ from operator import itemgetter
 
 from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, ServiceConfig
+from omnibase_infra.config.backup import CLUSTER
 from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
 from omnibase_infra.config.rules import WATCHDOG_IMAGE
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
+from omnibase_infra.platform.backup import PLUGIN_CPU_MILLIS, PLUGIN_MEMORY_MIB, Backups
 from omnibase_infra.platform.room import Room
 from omnibase_infra.postgres import (
     OPERATOR,
@@ -18,20 +20,25 @@ from omnibase_infra.postgres import (
     PostgresDatabaseArgs,
     PostgresMigrationsArgs,
     PostgresOperator,
+    PostgresOperatorArgs,
     database_alerts,
     performance_alerts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
 
-DATABASE = "database"
+DATABASE = CLUSTER
 _PASSWORD_DIRECTORY = "/run/secrets/databases"  # noqa: S105  # a directory, not a password
 _CA_DIRECTORY = "/run/secrets/database-ca"
 
 
-def make_database(room: Room, operators: list[PostgresOperator]) -> PostgresCluster:
+def make_database(room: Room, operators: list[PostgresOperator], backups: Backups | None) -> PostgresCluster:
     """The PostgreSQL cluster, after its operator unless another stack of the Kubernetes cluster has it."""
-    return PostgresCluster(DATABASE, _cluster_args(room), room.below(room.environment, *operators))
+    args = _cluster_args(room)
+    if backups is not None:
+        backups.give(args, room.namespace)
+    before = backups.before if backups else []
+    return PostgresCluster(DATABASE, args, room.below(room.environment, *operators, *before))
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
@@ -80,20 +87,18 @@ def make_operators(room: Room) -> list[PostgresOperator]:
     settings = room.config.postgres.operator
     if not settings.install:
         return []
-    operator = PostgresOperator(
-        "postgres-operator",
-        {
-            "manifest": room.args.manifest(CLOUDNATIVE_PG),
-            "image": room.args.images["cloudnative-pg"],
-            "replicas": settings.replicas,
-            "cpu_request_millis": settings.cpu_request_millis,
-            "memory_mib": settings.memory_mib,
-            "api_server_cidrs": room.config.cluster.api_server,
-            "api_server_ports": room.config.cluster.api_server_ports,
-        },
-        room.below(),
-    )
-    return [operator]
+    args: PostgresOperatorArgs = {
+        "manifest": room.args.manifest(CLOUDNATIVE_PG),
+        "image": room.args.images["cloudnative-pg"],
+        "replicas": settings.replicas,
+        "cpu_request_millis": settings.cpu_request_millis,
+        "memory_mib": settings.memory_mib,
+        "api_server_cidrs": room.config.cluster.api_server,
+        "api_server_ports": room.config.cluster.api_server_ports,
+    }
+    if room.config.backup.enabled:
+        args |= {"plugin_memory_mib": PLUGIN_MEMORY_MIB, "plugin_cpu_request_millis": PLUGIN_CPU_MILLIS}
+    return [PostgresOperator("postgres-operator", args, room.below())]
 
 
 def _database(settings: DatabaseConfig, files: Mapping[str, str]) -> PostgresDatabaseArgs:

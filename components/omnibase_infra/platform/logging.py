@@ -68,6 +68,7 @@ def _args(room: Room, space: Environment) -> LoggingStackArgs:
         "collector_memory_mib": settings.collector.memory_mib,
         "buffer_mib": settings.collector.buffer_mib,
         "redact": list(settings.redact),
+        "protect": room.config.protect,
         "priority_class": space.data_priority_class,
         "api_server_cidrs": cluster.api_server,
         "api_server_ports": cluster.api_server_ports,

@@ -21,7 +21,7 @@ def make_secrets(room: Room) -> SecretSet | None:
     args: SecretSetArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
-        "entries": {key: _entry(room, key, entry) for key, entry in settings.entries.items() if key in given},
+        "entries": {key: entry(room, key, each) for key, each in settings.entries.items() if key in given},
         "consumers": {
             name: {"keys": list(service.secrets)} for name, service in room.services.items() if service.secrets
         },
@@ -55,7 +55,8 @@ def _has_previous(entry: SecretEntryConfig) -> bool:
     return entry.source == "generated" and entry.overlap and entry.generation > 1
 
 
-def _entry(room: Room, key: str, settings: SecretEntryConfig) -> SecretEntry:
+def entry(room: Room, key: str, settings: SecretEntryConfig) -> SecretEntry:
+    """One entry as a SecretSet is given it."""
     if settings.source == "generated":
         return {
             "source": "generated",

@@ -7,21 +7,31 @@ from omnibase_infra.postgres.args import (
     PostgresMigrationsArgs,
     PostgresOperatorArgs,
 )
+from omnibase_infra.postgres.backup_args import BackupsArgs, ObjectStoreArgs, RecoveryArgs
+from omnibase_infra.postgres.backups import PLUGIN as BACKUP_PLUGIN
+from omnibase_infra.postgres.backups import archive, sidecar_memory, store_environment
 from omnibase_infra.postgres.component import PostgresCluster
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers
 from omnibase_infra.postgres.operator import PostgresOperator
 from omnibase_infra.postgres.performance_alerts import performance_alerts
 
 __all__ = [
+    "BACKUP_PLUGIN",
     "OPERATOR",
+    "BackupsArgs",
+    "ObjectStoreArgs",
     "PostgresCluster",
     "PostgresClusterArgs",
     "PostgresDatabaseArgs",
     "PostgresMigrationsArgs",
     "PostgresOperator",
     "PostgresOperatorArgs",
+    "RecoveryArgs",
+    "archive",
     "database_alerts",
     "endpoint",
     "performance_alerts",
     "poolers",
+    "sidecar_memory",
+    "store_environment",
 ]

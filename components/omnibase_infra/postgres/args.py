@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from omnibase_infra.network import Party
+from omnibase_infra.postgres.backup_args import BackupsArgs, RecoveryArgs
 from omnibase_infra.waiver import Waiver
 
 
@@ -115,6 +116,13 @@ class PostgresClusterArgs(TypedDict):
     """Stop all instances and poolers and keep the volumes; dev and test only. Default False."""
     watchdog: NotRequired[PostgresWatchdogArgs]
     """Default none: a primary that hangs, and does not crash, is then waited for. Needs two instances or more."""
+    backups: NotRequired[BackupsArgs]
+    """Base backups and the archive of the log; default none. The plugin must be there."""
+    recovery: NotRequired[RecoveryArgs]
+    """Make it from an archive; default empty."""
+    inspectors: NotRequired[dict[str, Party]]
+    """Role that reads every row of every database and changes none -> pods that log in as it, directly at the servers;
+    for checks of restores. Default none."""
     protect: NotRequired[bool]
     """Refuse to delete; keep the cluster and its volumes if deletion is forced. Default False."""
 
@@ -132,6 +140,10 @@ class PostgresOperatorArgs(TypedDict):
     """CPU request, thousandths of a core."""
     memory_mib: int
     """Memory request and limit, MiB."""
+    plugin_memory_mib: NotRequired[int]
+    """Memory of a plugin's pod, for which the quota of its namespace has room; default none."""
+    plugin_cpu_request_millis: NotRequired[int]
+    """CPU request of that pod, thousandths of a core."""
     api_server_cidrs: list[str]
     """Networks under which pods see the API server, before and after translation."""
     api_server_ports: list[int]

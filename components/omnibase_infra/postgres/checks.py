@@ -12,6 +12,7 @@ from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import databases, migrating, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
+from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
 from omnibase_infra.postgres.databases import logins
 
@@ -35,6 +36,7 @@ def problems(name: str, args: PostgresClusterArgs) -> list[str]:
         *_parties(args),
         *_hibernation(args),
         *_watchdog(args),
+        *backup_problems(name, args),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import databases, names, ops_roles, queries, sizing, statements
+from omnibase_infra.postgres import backups, databases, inspectors, names, ops_roles, queries, sizing, statements
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
@@ -38,11 +38,13 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "imageName": args["image"],
             "imagePullPolicy": "IfNotPresent",
             "enableSuperuserAccess": False,
-            "bootstrap": {"initdb": _initdb(args)},
+            "bootstrap": backups.bootstrap(args, databases.first(args)["owner"]) or {"initdb": _initdb(args)},
             "postgresql": _postgresql(name, args),
-            "managed": {"roles": [*databases.roles(name, args), *ops_roles.roles(name)]},
+            "managed": {
+                "roles": [*databases.roles(name, args), *ops_roles.roles(name), *inspectors.roles(name, args)],
+            },
             "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
-            "podSelectorRefs": _selectors(name, args),
+            "podSelectorRefs": [*_selectors(name, args), *inspectors.selectors(args)],
             "storage": _volume(args["storage_gib"], args),
             "walStorage": _volume(args["wal_storage_gib"], args),
             "monitoring": {
@@ -51,6 +53,7 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             },
             "serviceAccountTemplate": {"metadata": {"labels": labels(name, "database", args["environment"])}},
             "inheritedMetadata": {"labels": {"omnibase.io/environment": args["environment"]}},
+            **backups.cluster_parts(name, args),
             **_placement(name, args),
             **_failover(args),
         },
@@ -82,6 +85,7 @@ def _postgresql(name: str, args: PostgresClusterArgs) -> Manifest:
             *databases.entries(args, "${podselector:poolers}"),
             *databases.direct_entries(args, "${podselector:migrations}"),
             *ops_roles.entries(),
+            *inspectors.entries(args),
             # The operator ends the file with a line that takes clear text from anywhere; these two come before it.
             "hostnossl all all all reject",
             "host all all all reject",
@@ -106,7 +110,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "password_encryption": "scram-sha-256",
         "wal_level": "replica",
         "wal_compression": "on",
-        "archive_timeout": "5min",
+        **backups.parameters(args),
         # A standby is cloned after a checkpoint. Spread over 90 % of 5 min, as data of worth wants it, even an empty
         # database takes 25 s for that; where all data is young and small, at once is better.
         "checkpoint_completion_target": "0.9" if args["environment"] in GUARDED else "0.01",

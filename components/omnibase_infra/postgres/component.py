@@ -9,8 +9,19 @@ from omnibase_infra.errors import refuse
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, child, register_outputs
-from omnibase_infra.postgres import changes, cluster_spec, databases, migrating, names, pooler_spec, queries
+from omnibase_infra.postgres import (
+    backups,
+    changes,
+    cluster_spec,
+    databases,
+    inspectors,
+    migrating,
+    names,
+    pooler_spec,
+    queries,
+)
 from omnibase_infra.postgres.args import PostgresClusterArgs
+from omnibase_infra.postgres.backup_checks import store_port
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
@@ -39,6 +50,8 @@ class PostgresCluster(pulumi.ComponentResource):
     """Read-write endpoint; keeps its name when the primary changes. Known once the pooler is active."""
     ro_host: pulumi.Output[str]
     """Read-only endpoint on the standbys."""
+    direct_host: pulumi.Output[str]
+    """The primary itself, without a pooler: for `inspectors`."""
     port: pulumi.Output[int]
     """Port of both."""
     database: pulumi.Output[str]
@@ -57,18 +70,22 @@ class PostgresCluster(pulumi.ComponentResource):
         inputs: dict[str, Any] = {**args}
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
-        secrets = {role: self._password(name, args, role) for role in databases.login_roles(args)}
+        roles = [*databases.login_roles(args), *inspectors.inspectors(args)]
+        secrets = {role: self._password(name, args, role) for role in roles}
+        stores = [child(self, f"{name}-{role}", each) for role, each in backups.objects(name, args).items()]
         metrics = child(self, f"{name}-queries", queries.config_map(name, args))
         guard = bool(args.get("protect", False))
         cluster = child(
             self,
             f"{name}-cluster",
             cluster_spec.cluster(name, args),
-            depends_on=[*flows, *secrets.values(), metrics],
+            depends_on=[*flows, *secrets.values(), *stores, metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
             hooks=changes.watch(name, volumes_expand=bool(args.get("volumes_expand", True))),
         )
+        if "backups" in args:
+            child(self, f"{name}-schedule", backups.schedule(name, args), depends_on=[cluster])
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
         if databases.migrators(args):
             self._migrate(name, args, cluster, made)
@@ -89,6 +106,11 @@ class PostgresCluster(pulumi.ComponentResource):
             "pool": (poolers, servers, [names.PORT]),
             "api": (names.everything(name, space), api, [int(port) for port in args["api_server_ports"]]),
         }
+        for role, store in backups.stores(args).items():
+            # archiving is the instances' work, restoring that of the jobs
+            arrows[role] = (names.servers_and_jobs(name, space), store["party"], [store_port(store)])
+        for role, party in args.get("inspectors", {}).items():
+            arrows[f"inspector-{role.replace('_', '-')}"] = (party, servers, [names.PORT])
         for client in args["clients"]:
             arrows[f"client-{names.slug(client)}"] = (client, poolers, [names.PORT])
         opts = pulumi.ResourceOptions(parent=self)
@@ -160,6 +182,7 @@ class PostgresCluster(pulumi.ComponentResource):
         called = {role: databases.secret(name, args, role) for role in secrets}
         self.password_secret = secrets[databases.first(args)["app_role"]].urn.apply(lambda _: names.app_secret(name))
         self.role_secrets = pulumi.Output.all(*(each.urn for each in secrets.values())).apply(lambda _: called)
+        self.direct_host = poolers["rw"].urn.apply(lambda _: service_host(f"{name}-rw", args["namespace"]))
         self.ca_secret = poolers["rw"].urn.apply(lambda _: names.ca_secret(name))
         self.port = pulumi.Output.from_input(names.PORT)
         self.database = pulumi.Output.from_input(args["first_database"])

@@ -96,6 +96,16 @@ def poolers(cluster: str, namespace: str) -> Party:
     }
 
 
+def servers_and_jobs(cluster: str, namespace: str) -> Party:
+    """Servers and the jobs that make them, which are all pods of a cluster but its poolers."""
+    return {
+        "name": "database servers and jobs",
+        "namespace": namespace,
+        "labels": {"cnpg.io/cluster": cluster},
+        "labels_present": ["cnpg.io/instanceName"],
+    }
+
+
 def migrator(cluster: str, namespace: str) -> Party:
     """The pods of the Job that migrates."""
     found = {"app.kubernetes.io/name": migrations_job(cluster)}

@@ -15,6 +15,7 @@ from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.vendor import VendorManifest, VendorManifestArgs
 from omnibase_infra.versions import CLOUDNATIVE_PG
 
+_PLUGIN_PODS = 2  # one, and the one before it, which still ends
 _TRANSFORMS = ["images", "env", "resources", "hardened-pods", "replicas", "pod-security"]
 
 
@@ -47,11 +48,13 @@ class PostgresOperator(pulumi.ComponentResource):
     def _bounds(self, name: str, args: PostgresOperatorArgs, vendored: VendorManifest) -> None:
         """Room for the operator's pods and one more, which an update starts before it ends an old one."""
         pods, space = int(args["replicas"]) + 1, names.OPERATOR_NAMESPACE
+        spare = _PLUGIN_PODS if "plugin_memory_mib" in args else 0
         bounds = quota(
             space,
-            cpu_request_millis=pods * int(args["cpu_request_millis"]),
-            memory_mib=pods * int(args["memory_mib"]),
-            pods=pods,
+            cpu_request_millis=pods * int(args["cpu_request_millis"])
+            + spare * int(args.get("plugin_cpu_request_millis", 0)),
+            memory_mib=pods * int(args["memory_mib"]) + spare * int(args.get("plugin_memory_mib", 0)),
+            pods=pods + spare,
             storage_gib=0,
         )
         child(self, f"{name}-quota", bounds, depends_on=[vendored])

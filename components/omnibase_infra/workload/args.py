@@ -150,9 +150,9 @@ class HardenedWorkloadArgs(TypedDict):
     stop_seconds: NotRequired[int]
     """How long the end may take, default 30, at most 90."""
     deadline_seconds: NotRequired[int]
-    """Job: how long all tries together may take, 10..86400, default 3600; the engine waits a minute longer."""
+    """Job, CronJob: how long all tries together may take, 10..86400, default 3600; the engine waits a minute longer."""
     final_exit_codes: NotRequired[list[int]]
-    """Job: exit codes, 1..255, after which another try is no use; default none: three more tries after any failure."""
+    """Job, CronJob: exit codes, 1..255, after which another try is no use; default none: three more tries after any."""
     schedule: NotRequired[str]
     """Cron expression of five fields (UTC); required for CronJob."""
     volumes: NotRequired[dict[str, Volume]]

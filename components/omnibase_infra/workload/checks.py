@@ -79,8 +79,8 @@ def _kind(args: HardenedWorkloadArgs) -> list[str]:
         if kind != "StatefulSet" and field in args:
             found.append(f"{field} is for a StatefulSet, not for a {kind}")
     for field in ("deadline_seconds", "final_exit_codes"):
-        if kind != "Job" and field in args:
-            found.append(f"{field} is for a Job, not for a {kind}")
+        if kind not in ("Job", "CronJob") and field in args:
+            found.append(f"{field} is for a Job or CronJob, not for a {kind}")
     if kind not in LONG_RUNNING and args.get("replicas", 1) != 1:
         found.append(f"replicas={args.get('replicas')} has no meaning for a {kind}")
     if kind != "Deployment" and "max_replicas" in args:

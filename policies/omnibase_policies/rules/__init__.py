@@ -2,8 +2,11 @@
 
 from omnibase_policies.rules import (
     access,
+    backing,
+    builds,
     cloud,
     docker,
+    evidence,
     exceptions,
     files,
     gateway,
@@ -12,7 +15,9 @@ from omnibase_policies.rules import (
     images,
     kernel,
     limits,
+    marks,
     network,
+    operations,
     ownership,
     placement,
     postgres,
@@ -29,8 +34,11 @@ from omnibase_policies.rules import (
 
 __all__ = [
     "access",
+    "backing",
+    "builds",
     "cloud",
     "docker",
+    "evidence",
     "exceptions",
     "files",
     "gateway",
@@ -39,7 +47,9 @@ __all__ = [
     "images",
     "kernel",
     "limits",
+    "marks",
     "network",
+    "operations",
     "ownership",
     "placement",
     "postgres",

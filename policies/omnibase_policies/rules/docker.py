@@ -6,11 +6,12 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
-from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
+from omnibase_policies.checks import at_least, at_most, if_set, is_number, must_not_be_true, required
+from omnibase_policies.model import REMOVED, Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.texts import as_text
+from omnibase_policies.values import View
 
 _CONTAINER, _PROVIDER = "DockerContainer", "DockerProvider"
 _DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
@@ -19,10 +20,19 @@ _SENSITIVE = ("/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys"
 _SOCKET = re.compile(r"(docker|containerd|crio|podman|buildkitd)[^/]*\.sock")
 _UNCONFINED = re.compile(r"unconfined|label[:=]disable")
 _FIRST_FREE_PORT = 1024
+_MOST_RESTARTS = 5
 
 
 def _is_container(found: Object) -> bool:
     return found.kind == _CONTAINER
+
+
+def _no_capabilities(place: View) -> list[str]:
+    return ["ALL"] if place.keys[-1] == "drops" else []
+
+
+def _with_no_new_privileges(place: View) -> list[object]:
+    return [*(place.value if isinstance(place.value, list) else ()), "no-new-privileges:true"]
 
 
 @resource_rule(
@@ -32,6 +42,7 @@ def _is_container(found: Object) -> bool:
     frameworks=("CIS Docker 5.5",),
     rationale="A privileged container is root on the host.",
     remedy="Remove `privileged`.",
+    right=False,
     bad={"kind": _CONTAINER, "privileged": True},
     good={"kind": _CONTAINER, "privileged": False},
 )
@@ -48,6 +59,7 @@ def docker_no_privileged(found: Object, parameters: Parameters) -> Iterator[Prob
     frameworks=("CIS Docker 5.4",),
     rationale="The engine gives fourteen of root's powers to every container that does not refuse them.",
     remedy="Set `capabilities` to drop ALL and add none.",
+    right=_no_capabilities,
     bad={"kind": _CONTAINER, "capabilities.drops": ["NET_RAW"]},
     good={"kind": _CONTAINER, "capabilities.drops": ["ALL"]},
 )
@@ -67,6 +79,7 @@ def docker_drop_caps(found: Object, parameters: Parameters) -> Iterator[Problem]
     frameworks=("CIS Docker 5.26",),
     rationale="A setuid program in the image would make root of any user.",
     remedy="Add `no-new-privileges:true` to `securityOpts`.",
+    right=_with_no_new_privileges,
     bad={"kind": _CONTAINER, "securityOpts": []},
     good={"kind": _CONTAINER, "securityOpts": ["no-new-privileges"]},
 )
@@ -88,6 +101,7 @@ def docker_no_new_privileges(found: Object, parameters: Parameters) -> Iterator[
     frameworks=("CIS Docker 5.2, 5.22",),
     rationale="Without seccomp and AppArmor every hole of the kernel is in reach.",
     remedy="Remove `seccomp=unconfined`, `apparmor=unconfined`, `systempaths=unconfined` and `label=disable`.",
+    right=REMOVED,
     bad={"kind": _CONTAINER, "securityOpts": ["no-new-privileges:true", "seccomp=unconfined"]},
     good={"kind": _CONTAINER, "securityOpts": ["no-new-privileges:true"]},
 )
@@ -304,6 +318,30 @@ def docker_healthcheck(found: Object, parameters: Parameters) -> Iterator[Proble
             lambda value: isinstance(value, list) and len(value) > 1 and value[0] != "NONE",
             "should be a command",
         )
+
+
+@resource_rule(
+    "docker-restart-limit",
+    "Containers of a Docker host are not started again without end",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    frameworks=("CIS Docker 5.15",),
+    rationale="A program that dies at every start fills logs and memory; after five times somebody should look.",
+    remedy="Set `restart` to `on-failure`, and `maxRetryCount` to 5 or less.",
+    bad={"kind": _CONTAINER, "restart": "always"},
+    good={"kind": _CONTAINER, "restart": "on-failure", "maxRetryCount": 5},
+)
+def docker_restart_limit(found: Object, parameters: Parameters) -> Iterator[Problem]:
+    """`restart` is no, or on-failure with at most five tries."""
+    if not _is_container(found):
+        return
+    restart, tries = found.view["restart"], found.view["maxRetryCount"]
+    yield from if_set(restart, lambda value: value in ("no", "", "on-failure"), "should be on-failure or no")
+    if restart.value == "on-failure":
+        within = required(
+            tries, lambda value: at_most(_MOST_RESTARTS)(value) and at_least(1)(value), "should be 1 to 5"
+        )
+        yield from within
 
 
 @resource_rule(

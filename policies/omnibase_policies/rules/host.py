@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnibase_policies.checks import everywhere, if_set, is_number, must_not_be_true
-from omnibase_policies.model import Problem, Severity, missing, pod_rule, undecided, violated
+from omnibase_policies.model import REMOVED, Problem, Severity, missing, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.texts import as_text
@@ -33,6 +33,7 @@ def _host_namespace(field: str, title: str, gives: str, cis: str) -> None:
         frameworks=("PSS baseline", f"CIS Kubernetes {cis}", "NSA"),
         rationale=f"In the node's namespace a container {gives}.",
         remedy=f"Remove `{field}`.",
+        right=False,
         bad={f"spec.{field}": True},
         good={f"spec.{field}": False},
     )
@@ -133,6 +134,7 @@ def _is_socket(value: object) -> bool:
     frameworks=("PSS baseline", "CIS Kubernetes 5.2.10"),
     rationale="A HostProcess container is an administrator's process on the node.",
     remedy="Remove `windowsOptions.hostProcess`.",
+    right=False,
     bad={"spec.securityContext.windowsOptions": {"hostProcess": True}},
     good={"spec.securityContext.windowsOptions": {"hostProcess": False}},
 )
@@ -149,6 +151,7 @@ def no_windows_host_process(pod: Pod, parameters: Parameters) -> Iterator[Proble
     frameworks=("PSS baseline",),
     rationale="The kubelet makes the request: with a host of its own it is a way into the node's network.",
     remedy="Remove `host` from the probe or hook.",
+    right=REMOVED,
     bad={"spec.containers.0.livenessProbe.httpGet.host": "169.254.169.254"},
     good={"spec.containers.0.livenessProbe.httpGet.host": ""},
 )

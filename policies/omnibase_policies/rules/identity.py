@@ -117,6 +117,7 @@ def user_namespace(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     frameworks=("CIS Kubernetes 5.1.6", "NSA", "OWASP K08"),
     rationale="Whoever reads a file of the container speaks to the API server as its service account.",
     remedy="Set `automountServiceAccountToken: false`; a pod that needs the API mounts a projected, expiring token.",
+    right=False,
     bad={"spec.automountServiceAccountToken": None},
     good={"spec.automountServiceAccountToken": False},
 )

@@ -18,7 +18,7 @@ _RETIRED = ("k8s.gcr.io", "gcr.io/google_containers", "gcr.io/google-containers"
 _IN_CLUSTER = "postgresql.cnpg.io"
 
 
-def _images(found: Object, parameters: Parameters) -> Iterator[View]:
+def images_of(found: Object) -> Iterator[View]:
     """Every place of an object that names an image: containers, image volumes, a database cluster's image."""
     for pod in found.pods:
         yield from (container["image"] for container in pod.containers)
@@ -32,7 +32,7 @@ def _images(found: Object, parameters: Parameters) -> Iterator[View]:
 def _judged(
     found: Object, parameters: Parameters, good: Callable[[str, Reference], bool], message: str
 ) -> Iterator[Problem]:
-    for view in _images(found, parameters):
+    for view in images_of(found):
         if not exempt(view.text(), parameters.exempt_images):
             yield from if_set(view, lambda value: good(as_text(value), reference(as_text(value))), message)
 
@@ -49,7 +49,7 @@ def _judged(
 )
 def image_digest(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """Every container has an image, and every reference ends in a digest."""
-    for view in _images(found, parameters):
+    for view in images_of(found):
         if view.is_absent:
             yield missing(view, "must be set")
     yield from _judged(found, parameters, lambda _, image: image.is_pinned, "must have a digest")
@@ -140,6 +140,7 @@ def no_deprecated_registry(found: Object, parameters: Parameters) -> Iterator[Pr
     frameworks=("Polaris pullPolicyNotAlways", "kube-score"),
     rationale="Otherwise a node goes on with what it once fetched, and lets pods use images they have no right to.",
     remedy="Name the image by digest, or set `imagePullPolicy: Always`.",
+    right="Always",
     bad={_IMAGE: "registry.example/orders:1", "spec.containers.0.imagePullPolicy": "IfNotPresent"},
     good={"spec.containers.0.imagePullPolicy": "IfNotPresent"},
 )

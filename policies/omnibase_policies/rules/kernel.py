@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from omnibase_policies.checks import everywhere, if_set, inherited, unless
 from omnibase_policies.images import exempt
-from omnibase_policies.model import Problem, Severity, pod_rule, undecided, violated
+from omnibase_policies.model import Level, Problem, Severity, pod_rule, undecided, violated
 from omnibase_policies.objects import Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.rules.privileges import WINDOWS_EXEMPT_SINCE
@@ -44,6 +44,7 @@ _SYSCTLS: tuple[tuple[tuple[int, int], str], ...] = (
     frameworks=("PSS restricted", "CIS Kubernetes 5.6.2", "NSA"),
     rationale="Most holes of the kernel are in system calls that a service never makes and the profile refuses.",
     remedy="Set `seccompProfile: {type: RuntimeDefault}` on the pod.",
+    right="RuntimeDefault",
     bad={"spec.securityContext.seccompProfile": None},
     good={"spec.securityContext.seccompProfile": {"type": "Localhost", "localhostProfile": "orders.json"}},
 )
@@ -63,6 +64,7 @@ def seccomp_runtime_default(pod: Pod, parameters: Parameters) -> Iterator[Proble
     frameworks=("PSS baseline",),
     rationale="`Unconfined` opens every system call; a profile without a type does the same.",
     remedy="Use RuntimeDefault or Localhost.",
+    right="RuntimeDefault",
     bad={"spec.securityContext.seccompProfile.type": "Unconfined"},
     good={"spec.securityContext.seccompProfile": None},
 )
@@ -86,6 +88,11 @@ def _profile(profile: View) -> View:
     return View("", kind.path) if kind.is_absent and not profile.is_absent else kind
 
 
+def _runtime_default(place: View) -> str:
+    """The runtime's own profile, as the field or the annotation names it."""
+    return "RuntimeDefault" if place.keys[-1] == "type" else "runtime/default"
+
+
 @pod_rule(
     "apparmor-not-unconfined",
     "No container switches AppArmor off",
@@ -93,6 +100,7 @@ def _profile(profile: View) -> View:
     frameworks=("PSS baseline", "NSA"),
     rationale="The runtime's AppArmor profile keeps containers from writing to /proc and /sys of the node.",
     remedy="Remove the profile or use RuntimeDefault or Localhost; the annotation is the form before Kubernetes 1.30.",
+    right=_runtime_default,
     bad={"spec.securityContext.appArmorProfile": {"type": "Unconfined"}},
     good={"spec.securityContext.appArmorProfile": {"type": "RuntimeDefault"}},
 )
@@ -109,6 +117,25 @@ def apparmor_not_unconfined(pod: Pod, parameters: Parameters) -> Iterator[Proble
 
 def _is_annotated_profile(value: object) -> bool:
     return isinstance(value, str) and (value in ("", "runtime/default") or value.startswith("localhost/"))
+
+
+@pod_rule(
+    "selinux-no-engine-type",
+    "No container runs with an engine's SELinux type",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    frameworks=("Kyverno disallow-selinux", "PSS baseline until 1.30"),
+    rationale="container_engine_t may mount and make namespaces: a program in it can start containers of its own.",
+    remedy="Use container_t, or container_init_t for systemd.",
+    bad={"spec.securityContext.seLinuxOptions": {"type": "container_engine_t"}},
+    good={"spec.securityContext.seLinuxOptions": {"type": "container_t"}},
+)
+def selinux_no_engine_type(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """The type is not container_engine_t."""
+    for context in everywhere(pod):
+        yield from if_set(
+            context.at("seLinuxOptions", "type"), lambda value: value != "container_engine_t", "should be another type"
+        )
 
 
 @pod_rule(
@@ -142,6 +169,7 @@ def selinux_options_restricted(pod: Pod, parameters: Parameters) -> Iterator[Pro
     frameworks=("PSS baseline",),
     rationale="An unmasked /proc shows and changes settings of the node.",
     remedy="Remove `procMount`.",
+    right="Default",
     bad={"spec.containers.0.securityContext.procMount": "Unmasked"},
     good={"spec.containers.0.securityContext.procMount": "Default"},
 )

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 
 from omnibase_policies.checks import any_of, if_set, required
 from omnibase_policies.images import reference
-from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
+from omnibase_policies.model import (
+    REMOVED,
+    Level,
+    Problem,
+    Severity,
+    missing,
+    object_rule,
+    pod_rule,
+    undecided,
+    violated,
+)
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.texts import as_text
@@ -83,6 +93,7 @@ def _is_internal(found: Object) -> bool:
     frameworks=("CVE-2020-8554", "Gatekeeper externalip", "Kyverno restrict-service-external-ips", "Trivy KSV-0108"),
     rationale="With `externalIPs` whoever may make a Service reads the traffic of any address that it names.",
     remedy="Remove `externalIPs`, or list the address in allowed_external_ips.",
+    right=REMOVED,
     bad={"kind": "Service", "spec.externalIPs": ["203.0.113.7"]},
     good={"kind": "Service", "spec.externalIPs": []},
 )
@@ -254,6 +265,7 @@ def ingress_no_default_backend(found: Object, parameters: Parameters) -> Iterato
     frameworks=("CVE-2021-25742", "Kyverno restrict-annotations", "checkov CKV_K8S_152, 153, 154"),
     rationale="A snippet runs inside the controller, which reads the secrets of every namespace.",
     remedy="Remove the annotation; use a filter of the gateway.",
+    right=REMOVED,
     bad={"kind": "Ingress", "metadata.annotations.nginx.ingress.kubernetes.io/server-snippet": "return 200;"},
     good={"kind": "Ingress", "metadata.annotations.nginx.ingress.kubernetes.io/rewrite-target": "/"},
 )

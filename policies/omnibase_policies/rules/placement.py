@@ -8,6 +8,7 @@ from omnibase_policies.checks import if_set, required
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
+from omnibase_policies.values import View
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _SPACED_KINDS = frozenset(
@@ -113,6 +114,11 @@ def no_system_namespace(found: Object, parameters: Parameters) -> Iterator[Probl
     yield from if_set(namespace, lambda value: value not in allowed, "must not be a namespace of the cluster itself")
 
 
+def _label(place: View) -> str:
+    """The level, or the version of the standard that this pack knows."""
+    return "v{}.{}".format(*Parameters.pss_version) if str(place.keys[-1]).endswith("version") else "restricted"
+
+
 @object_rule(
     "namespace-psa-labels",
     "Namespaces enforce the restricted Pod Security Standard",
@@ -120,6 +126,7 @@ def no_system_namespace(found: Object, parameters: Parameters) -> Iterator[Probl
     frameworks=("CIS Kubernetes 5.2.1", "OWASP K04"),
     rationale="Policies judge what this program makes; the label also stops what others put into the namespace.",
     remedy="Set the labels pod-security.kubernetes.io/enforce: restricted and enforce-version.",
+    right=_label,
     bad={"kind": "Namespace", "metadata.labels.pod-security.kubernetes.io/enforce": "baseline"},
     good={"kind": "Namespace", "metadata.labels.pod-security.kubernetes.io/enforce": "restricted"},
 )

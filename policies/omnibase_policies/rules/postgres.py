@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from omnibase_policies.checks import if_set, is_number, must_not_be_true, required, unless
 from omnibase_policies.model import (
+    REMOVED,
     Level,
     Problem,
     Severity,
@@ -66,6 +67,7 @@ def _at_most(view: View, names: Sequence[str], message: str) -> Iterator[Problem
     severity=Severity.CRITICAL,
     rationale="A superuser runs programs on the database's node and reads every database.",
     remedy="Remove `enableSuperuserAccess`; work as the owner of the database, or with `kubectl cnpg psql`.",
+    right=False,
     bad={"kind": _CLUSTER, "spec.enableSuperuserAccess": True},
     good={"kind": _CLUSTER, "spec.enableSuperuserAccess": None},
 )
@@ -81,6 +83,7 @@ def cnpg_no_superuser_access(found: Object, parameters: Parameters) -> Iterator[
     severity=Severity.HIGH,
     rationale="`ALTER SYSTEM` writes settings that nobody sees in the definition, archive commands among them.",
     remedy="Remove `postgresql.enableAlterSystem`, and write settings into `postgresql.parameters`.",
+    right=False,
     bad={"kind": _CLUSTER, "spec.postgresql.enableAlterSystem": True},
     good={"kind": _CLUSTER, "spec.postgresql.enableAlterSystem": False},
 )
@@ -98,6 +101,7 @@ def cnpg_no_alter_system(found: Object, parameters: Parameters) -> Iterator[Prob
     severity=Severity.HIGH,
     rationale="A service with a superuser's role hands all databases to whoever breaks into it.",
     remedy="Remove superuser, createrole, createdb, replication and bypassrls, and roles that reach files or programs.",
+    right=REMOVED,
     bad={"kind": _CLUSTER, "spec.managed.roles.0.superuser": True},
     good={"kind": _CLUSTER, "spec.managed.roles.0.superuser": False},
 )
@@ -349,6 +353,7 @@ def _namespace(found: Object) -> str:
     severity=Severity.HIGH,
     rationale="A service with a superuser's role hands all databases to whoever breaks into it.",
     remedy="Remove superuser, createRole, createDatabase, replication and bypassRowLevelSecurity.",
+    right=False,
     bad={"kind": _ROLE, "superuser": True},
     good={"kind": _ROLE, "superuser": False},
 )
@@ -454,6 +459,7 @@ def pg_security_definer_safe(found: Object, parameters: Parameters) -> Iterator[
     severity=Severity.HIGH,
     rationale="With CASCADE a removed schema or extension takes tables of others along.",
     remedy="Remove `dropCascade`, and drop what hangs on it by name.",
+    right=False,
     bad={"kind": "PostgresqlSchema", "dropCascade": True},
     good={"kind": "PostgresqlSchema", "dropCascade": False},
 )

@@ -26,6 +26,7 @@ WINDOWS_EXEMPT_SINCE = (1, 25)
     frameworks=("PSS baseline", "CIS Kubernetes 5.2.2", "NSA"),
     rationale="A privileged container has every capability and every device of its node: it is root on the node.",
     remedy="Remove `privileged`, and give the container the one device or capability that it needs.",
+    right=False,
     bad={"spec.containers.0.securityContext.privileged": True},
     good={"spec.containers.0.securityContext.privileged": False},
 )
@@ -42,6 +43,7 @@ def no_privileged(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     frameworks=("PSS restricted", "CIS Kubernetes 5.2.6", "NSA"),
     rationale="Without it, a setuid program in the image turns any process of the container into root.",
     remedy="Set `allowPrivilegeEscalation: false` on every container; a pod has no such field to inherit.",
+    right=False,
     bad={"spec.containers.0.securityContext.allowPrivilegeEscalation": None},
     good={"spec.containers.0.securityContext.allowPrivilegeEscalation": False},
 )
@@ -63,6 +65,7 @@ def _escalation(pod: Pod) -> Iterator[Problem]:
     frameworks=("PSS restricted", "CIS Kubernetes 5.2.9", "NSA"),
     rationale="The runtime's default set holds NET_RAW, SETUID and more that only an intruder uses.",
     remedy="Set `capabilities.drop: [ALL]` on every container, in capitals.",
+    right=["ALL"],
     bad={"spec.containers.0.securityContext.capabilities.drop": ["NET_RAW"]},
     good={"spec.containers.0.securityContext.capabilities.drop": ["ALL", "NET_RAW"]},
 )

@@ -10,7 +10,7 @@ from omnibase_policies.checks import is_number
 from omnibase_policies.model import Level, Problem, Severity, missing, stack_rule, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
-from omnibase_policies.selectors import Labels, labels_of, matches, matches_plain
+from omnibase_policies.selectors import Labels, Selector, labels_of
 from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
@@ -38,22 +38,25 @@ class _Policy:
     """None for all namespaces."""
     selector: View
     directions: frozenset[str]
+    chooses: Selector
 
-    def takes(self, space: str, labels: Labels | None) -> bool:
-        """Whether it may be for such a pod; what is not known yet is taken to fit."""
-        return self.space in (None, space) and matches(self.selector, labels) is not False
+    def takes(self, labels: Labels | None) -> bool:
+        """Whether it may be for such a pod of its namespace; what is not known yet is taken to fit."""
+        return self.chooses.takes(labels) is not False
 
 
 def _policies(objects: Sequence[Object]) -> Iterator[_Policy]:
     for found in objects:
         if found.kind == "NetworkPolicy":
-            yield _Policy(found, found.space, found.view.at("spec", "podSelector"), _directions(found.view["spec"]))
+            selector = found.view.at("spec", "podSelector")
+            yield _Policy(found, found.space, selector, _directions(found.view["spec"]), Selector(selector))
         elif found.kind in _CILIUM:
             space = None if found.kind == "CiliumClusterwideNetworkPolicy" else found.space
             for spec in [found.view["spec"], *found.view["specs"].items()]:
-                if not spec["endpointSelector"].is_absent:
+                selector = spec["endpointSelector"]
+                if not selector.is_absent:
                     sides = frozenset(side for side in _BOTH if not spec[side.lower()].is_absent)
-                    yield _Policy(found, space, spec["endpointSelector"], sides)
+                    yield _Policy(found, space, selector, sides, Selector(selector))
 
 
 def _directions(spec: View) -> frozenset[str]:
@@ -80,7 +83,7 @@ def _uncovered(objects: Sequence[Object], needed: frozenset[str]) -> Iterator[tu
     for found, pod, labels in _workloads(objects):
         if not found.space:
             continue
-        fitting = [each for each in policies[found.space] + policies[None] if each.takes(found.space, labels)]
+        fitting = [each for each in policies[found.space] + policies[None] if each.takes(labels)]
         sides = frozenset[str]().union(*(each.directions for each in fitting))
         if not fitting or not needed <= sides:
             yield found, pod
@@ -158,7 +161,7 @@ def netpol_not_dangling(objects: Sequence[Object], parameters: Parameters) -> Fo
         there = pods.get(policy.space or "", [])
         if policy.object.kind != "NetworkPolicy" or not selects or not there or policy.space in hidden:
             continue
-        if not any(policy.takes(policy.object.space, labels) for labels in there):
+        if not any(policy.takes(labels) for labels in there):
             yield policy.object, violated(policy.selector, "should select a pod of this stack")
 
 
@@ -198,7 +201,8 @@ def service_not_dangling(objects: Sequence[Object], parameters: Parameters) -> F
         selector = found.view.at("spec", "selector")
         if found.kind != "Service" or not selector.fields() or found.view.at("spec", "type").value == "ExternalName":
             continue
-        if any(matches_plain(selector, labels) is not False for labels in pods.get(found.space, [])):
+        chooses = Selector.plain(selector)
+        if any(chooses.takes(labels) is not False for labels in pods.get(found.space, [])):
             continue
         if found.space not in hidden:
             yield found, violated(selector, "should select a pod of this stack")
@@ -222,7 +226,8 @@ def service_port_exists(objects: Sequence[Object], parameters: Parameters) -> Fo
         selector = found.view.at("spec", "selector")
         if found.kind != "Service" or not selector.fields():
             continue
-        chosen = [pod for pod, labels in pods[found.space] if matches_plain(selector, labels)]
+        chooses = Selector.plain(selector)
+        chosen = [pod for pod, labels in pods[found.space] if chooses.takes(labels)]
         names = {port["name"].text() for pod in chosen for each in pod.planned for port in each["ports"].items()}
         for port in found.view.at("spec", "ports").items() if chosen else ():
             target = port["targetPort"]
@@ -342,21 +347,19 @@ def pdb_present(objects: Sequence[Object], parameters: Parameters) -> Found:
         if found.kind not in _SCALED or found.partial or found.view.at("spec", "replicas").value in (0, 1, None):
             continue
         for pod in found.pods:
-            if not any(_is_for(budget, pod) for budget in budgets[found.space]):
+            labels = labels_of(pod.labels)
+            if not any(chooses.takes(labels) is not False for _, chooses in budgets[found.space]):
                 yield found, missing(found.view.at("spec", "replicas"), "must have a PodDisruptionBudget")
 
 
-def _budgets(objects: Sequence[Object]) -> Mapping[str, list[Object]]:
-    budgets: dict[str, list[Object]] = defaultdict(list)
+def _budgets(objects: Sequence[Object]) -> Mapping[str, list[tuple[Object, Selector]]]:
+    """Budgets with a selector, by namespace."""
+    budgets: dict[str, list[tuple[Object, Selector]]] = defaultdict(list)
     for found in objects:
-        if found.kind == "PodDisruptionBudget":
-            budgets[found.space].append(found)
+        selector = found.view.at("spec", "selector")
+        if found.kind == "PodDisruptionBudget" and not selector.is_absent:
+            budgets[found.space].append((found, Selector(selector)))
     return budgets
-
-
-def _is_for(budget: Object, pod: Pod) -> bool:
-    selector = budget.view.at("spec", "selector")
-    return not selector.is_absent and matches(selector, labels_of(pod.labels)) is not False
 
 
 @stack_rule(
@@ -374,9 +377,10 @@ def pdb_leaves_room(objects: Sequence[Object], parameters: Parameters) -> Found:
     for found in objects:
         for pod in found.pods if found.kind in _SCALED else ():
             replicas = least.get((found.space, found.kind, found.name), found.view.at("spec", "replicas").value)
-            for budget in budgets[found.space]:
+            labels = labels_of(pod.labels)
+            for budget, chooses in budgets[found.space]:
                 wanted = budget.view.at("spec", "minAvailable")
-                if _is_for(budget, pod) and _takes_all(wanted.value, replicas):
+                if chooses.takes(labels) is not False and _takes_all(wanted.value, replicas):
                     yield budget, violated(wanted, "must be lower than the replicas")
 
 

@@ -9,7 +9,7 @@ from omnibase_policies.images import reference
 from omnibase_policies.model import Level, Problem, Severity, missing, object_rule, pod_rule, undecided, violated
 from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Parameters
-from omnibase_policies.selectors import labels_of, matches, matches_plain
+from omnibase_policies.selectors import Selector, labels_of
 from omnibase_policies.texts import as_text
 from omnibase_policies.values import View
 
@@ -310,9 +310,9 @@ def selector_matches_template(found: Object, parameters: Parameters) -> Iterator
     """The selector takes the labels of the template."""
     spec = found.view.at("spec", "jobTemplate", "spec") if found.kind == "CronJob" else found.view["spec"]
     selector, message = spec["selector"], "must select the pods of the template"
-    takes = matches_plain if found.kind == "ReplicationController" else matches
+    chooses = Selector.plain(selector) if found.kind == "ReplicationController" else Selector(selector)
     for pod in found.pods:
-        answer = takes(selector, labels_of(pod.labels)) if not selector.is_absent else True
+        answer = chooses.takes(labels_of(pod.labels)) if not selector.is_absent else True
         if answer is None:
             yield undecided(selector, message)
         elif not answer:
@@ -346,6 +346,7 @@ def pdb_not_blocking(found: Object, parameters: Parameters) -> Iterator[Problem]
     frameworks=("kube-linter pdb-unhealthy-pod-eviction-policy",),
     rationale="By default a pod that never becomes ready can stop the drain of its node.",
     remedy="Set `unhealthyPodEvictionPolicy: AlwaysAllow`.",
+    right="AlwaysAllow",
     bad={"kind": "PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy": None},
     good={"kind": "PodDisruptionBudget", "spec.unhealthyPodEvictionPolicy": "AlwaysAllow"},
 )

@@ -262,6 +262,7 @@ def projected_token_expires(pod: Pod, parameters: Parameters) -> Iterator[Proble
     frameworks=("CIS Kubernetes 5.1.6", "Kyverno restrict-sa-automount-sa-token", "kubescape C-0190"),
     rationale="What the account says counts for every pod that says nothing, also for the next one.",
     remedy="Set `automountServiceAccountToken: false` on the account.",
+    right=False,
     bad={"kind": "ServiceAccount", "automountServiceAccountToken": None},
     good={"kind": "ServiceAccount", "automountServiceAccountToken": False},
 )

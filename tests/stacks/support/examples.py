@@ -8,9 +8,19 @@ import runpy
 from collections.abc import Mapping
 
 from tests.stacks.support.recorder import Recorder, record
-from tests.stacks.support.stacks import ROOT
+from tests.stacks.support.stacks import ROOT, vendor_directory
 
+_BACKUP_IMAGES = ("postgres", "plugin-barman-cloud", "barman-cloud-sidecar", "versitygw", "drill")
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
+    "database-backups": {
+        "context": "omnibase-local",
+        "images": json.dumps(
+            {name: f"registry.example.test/omnibase/{name}:17.6@sha256:{'2' * 64}" for name in _BACKUP_IMAGES}
+        ),
+        "definitions": str(vendor_directory() / "plugin-barman-cloud-0.14.0.json"),
+        "api": json.dumps(["10.213.0.2/32", "10.213.128.1/32"]),
+        "moment": "2026-11-26T12:00:00Z",
+    },
     "docker-host": {
         "environment": "prod",
         "host": "unix:///var/run/docker.sock",

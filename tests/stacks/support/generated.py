@@ -21,7 +21,9 @@ Values = dict[str, Any]
 GUARDED = ("staging", "prod")
 TIERS = ("dev", "dev", "dev", "test", "test", *GUARDED)
 _IMAGES: Values = json.loads(engine_config("prod")["omnibase-infra:images"])["references"]
-_IMAGES["alert-receiver"] = f"registry.example.test/omnibase/alert-receiver:0.1.0@sha256:{'a' * 64}"
+_IMAGES |= {
+    name: f"registry.example.test/omnibase/{name}:0.1.0@sha256:{'a' * 64}" for name in ("alert-receiver", "versitygw")
+}
 _QUOTA = {"cpu_request_millis": 1_000_000, "memory_mib": 4_194_304, "pods": 5000, "storage_gib": 100_000}
 _PORTS = {"http": 8080, "admin": 9090, "grpc": 50_051}
 _ENDINGS = ("-canary", "-analysis")  # a service that comes in by a canary has neighbours of such names
@@ -79,15 +81,28 @@ def stacks(draw: st.DrawFn) -> Values:
         values["objectives"] = {"targets": {f"{name}-kept": {"service": name} for name in draw(some(counted))}}
     _roll(draw, values, on)
     _name_topics(draw, services, values["messaging"].get("topics", {}))
+    values["backup"] = draw(_backups(tier, values))
     _keep_secrets(values)
     values |= draw(_bundles(list(services)))
-    return {**values, **_guarded(tier)}
+    return {**values, **({"rotation": {"since": str(today())}} if tier in GUARDED else {})}
 
 
-def _guarded(tier: str) -> Values:
-    if tier not in GUARDED:
+@st.composite
+def _backups(draw: st.DrawFn, tier: str, values: Values) -> Values:
+    target = {
+        "bucket": "s3://omnibase-backups/generated",
+        "endpoint": "https://objects.example.test",
+        "cidrs": ["192.0.2.96/28"],
+        "access_key": "store-name",
+        "secret_key": "store-secret",
+    }
+    chosen = {"enabled": True, **draw(st.sampled_from([{}, {"generation": 2, "recovery": {"source": "database-1"}}]))}
+    if tier in GUARDED:
+        return {**chosen, "target": target}
+    if not values["certificates"]["enabled"] or draw(st.booleans()):
         return {}
-    return {"rotation": {"since": str(today())}, "backup": {"target": {"bucket": "s3://omnibase-backups/generated"}}}
+    local = values["cluster"]["target"] == "local" and draw(st.booleans())
+    return {**chosen, **({"local_store": True} if local else {"target": target})}
 
 
 def _monitoring(tier: str, *, enabled: bool) -> Values:
@@ -276,7 +291,11 @@ def _name_topics(draw: st.DrawFn, services: Values, topics: Mapping[str, Values]
 
 def _keep_secrets(values: Values) -> None:
     """Entries for what services name, as one that nobody gets is refused."""
-    used = sorted({key for service in values["services"].values() for key in service.get("secrets", [])})
+    target = values["backup"].get("target", {})
+    used = sorted({
+        *(key for service in values["services"].values() for key in service.get("secrets", [])),
+        *(target[field] for field in ("access_key", "secret_key") if field in target),
+    })  # fmt: skip
     values["secrets"] = {"enabled": True, "entries": {key: {"source": "generated"} for key in used}}
 
 

@@ -55,9 +55,9 @@ def test_every_stack_file_loads_and_says_only_what_differs(stack: str) -> None:
     assert loaded.config.environment == stack
     file = f"Pulumi.{stack}.yaml"
     own = [path for path, origin in loaded.origins.items() if origin.startswith(file)]
-    # what P2 and R4 want each file to say: copies in prod, digests
+    # what P2 and R4 want each file to say: copies in prod, digests; beside them where backups go takes nine to twelve
     wanted = [path for path in own if path.startswith("images.references.") or path.endswith(".replicas")]
-    assert len(own) - len(wanted) <= 28
+    assert len(own) - len(wanted) <= 40
     assert any(origin == f"{stack} defaults" for origin in loaded.origins.values())
 
 

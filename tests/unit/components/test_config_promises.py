@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 from omnibase_infra.config import backup, load, rotation
+from omnibase_infra.config.errors import ConfigError
 from omnibase_infra.config.objectives import Objective
+from omnibase_infra.config.timetable import longest_gap
 
 from tests.unit.components.test_config_rules import complaint, settings
 
 TODAY = datetime.date(2026, 12, 24)
-TARGET = {"bucket": "s3://omnibase-backups/prod"}
+TARGET = {
+    "bucket": "s3://omnibase-backups/prod",
+    "endpoint": "https://objects.example.test",
+    "cidrs": ["192.0.2.96/28"],
+    "access_key": "backup-access-key",
+    "secret_key": "backup-secret-key",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +70,8 @@ def problem(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- va
         ),
         (
             "dev",
-            "backup.target.credentials",
-            {"backup__target": {**TARGET, "credentials": "receipt-keys"}},
+            "backup.target.access_key",
+            {"backup__target": {**TARGET, "access_key": "receipt-keys"}},
             "receipt-keys: is not among secrets.entries; did you mean 'receipt-key'?",
         ),
         (
@@ -170,7 +178,7 @@ def test_a_promise_that_nobody_could_keep_is_refused_in_words(
         ("backup.wal_retention", {"backup__wal_retention": "59m"}, "must be from 1h to 365d"),
         (
             "backup.target.bucket",
-            {"backup__target": {"bucket": "backups"}},
+            {"backup__target": {**TARGET, "bucket": "backups"}},
             "must be a bucket with or without a prefix",
         ),
         ("backup.restored_on", {"backup__restored_on": "24.12.2026"}, "must be a date such as 2027-05-31"),
@@ -194,11 +202,131 @@ def test_the_last_good_day_of_a_restore_is_accepted() -> None:
 def test_a_key_of_the_backups_store_needs_no_service_that_gets_it() -> None:
     changes = {
         "secrets__entries__store-key": {"source": "generated"},
-        "backup__target": {**TARGET, "credentials": "store-key"},
+        "backup__target": {**TARGET, "access_key": "store-key"},
     }
-    load("prod", settings("prod", **changes), {})
-    del changes["backup__target"]
+    assert "secrets.entries.store-key" not in str(refused("prod", **changes))
+    changes["backup__target"] = TARGET
     assert "is given to no service" in complaint("prod", "secrets.entries.store-key", **changes)
+
+
+def refused(stack: str, **changes: Any) -> ConfigError:  # noqa: ANN401 -- values of a stack file
+    with pytest.raises(ConfigError) as caught:
+        load(stack, settings(stack, **changes), {})
+    return caught.value
+
+
+LOCAL = {"backup__enabled": True, "backup__local_store": True}
+
+
+@pytest.mark.req("P19")
+@pytest.mark.parametrize(
+    ("stack", "path", "changes", "said"),
+    [
+        (
+            "prod",
+            "backup.target.endpoint",
+            {"backup__target__endpoint": None},
+            "nothing: is required where backups are made; the store's https address",
+        ),
+        (
+            "staging",
+            "backup.target.cidrs",
+            {"backup__target__cidrs": []},
+            "nothing: is required where backups are made; its networks: from the database nothing else outside can be "
+            "reached",
+        ),
+        (
+            "prod",
+            "backup.target.secret_key",
+            {"backup__target__secret_key": None},
+            "nothing: is required where backups are made; an entry of secrets.entries, imported or external",
+        ),
+        (
+            "prod",
+            "backup.local_store",
+            {"backup__local_store": True},
+            "true: is for the local node in dev and test; a backup that is lost together with the cluster is none; "
+            "name a target",
+        ),
+        (
+            "dev",
+            "backup.target",
+            {**LOCAL, "backup__target": TARGET},
+            "a section: has no meaning beside local_store; remove one of them",
+        ),
+        (
+            "dev",
+            "backup.target",
+            {"backup__enabled": True},
+            "nothing: is required; name a bucket outside of the cluster: backup.target.bucket",
+        ),
+        (
+            "prod",
+            "backup.drill.enabled",
+            {"backup__drill__enabled": False},
+            "false: must be true in prod; a backup that was never restored is a hope",
+        ),
+        (
+            "prod",
+            "backup.drill.schedule",
+            {"backup__drill__schedule": "40 3 1 1 *"},
+            "40 3 1 1 *: must come round within restore_every = 90d; drill more often",
+        ),
+        (
+            "prod",
+            "backup.recovery.source",
+            {"backup__recovery": {"source": "database-1"}},
+            "database-1: is the archive that would be written to; raise backup.generation: what was archived must "
+            "stay as it is",
+        ),
+        (
+            "prod",
+            "backup.recovery.lsn",
+            {"backup__recovery": {"source": "database-9", "time": "2026-11-26T12:00:00Z", "lsn": "0/30"}},
+            "0/30: has no meaning beside time; remove one of them",
+        ),
+        (
+            "dev",
+            "backup.recovery",
+            {"backup__recovery": {"source": "database-9"}},
+            "a section: needs backup.enabled; the archive is read as it is written",
+        ),
+    ],
+)
+def test_a_backup_or_a_restore_that_cannot_be_is_refused_with_what_to_do(
+    stack: str, path: str, changes: dict[str, Any], said: str
+) -> None:
+    assert problem(stack, path, **changes) == said
+
+
+def test_a_moment_to_restore_to_has_a_zone() -> None:
+    changes = {"backup__recovery": {"source": "database-9", "time": "2026-11-26T12:00:00"}}
+    assert "must be a moment with its zone" in problem("prod", "backup.recovery.time", **changes)
+
+
+def test_a_local_store_needs_nothing_else() -> None:
+    load("dev", settings("dev", **LOCAL), {})
+    without = {**LOCAL, "certificates__enabled": False}
+    assert "needs certificates.enabled" in problem("dev", "backup.enabled", **without)
+
+
+@pytest.mark.parametrize(
+    ("table", "seconds"),
+    [
+        ("15 * * * *", 3600),
+        ("*/20 * * * *", 1200),
+        ("30 3 * * *", 86_400),
+        ("0 6,18 * * *", 43_200),
+        ("40 3 * * 0", 7 * 86_400),
+        ("40 3 * * 7", 7 * 86_400),
+        ("0 0 1 * *", 31 * 86_400),
+        ("0 0 1 * 1", 7 * 86_400),
+        ("0 0 1 1 *", 366 * 86_400),
+        ("10 9-17 * * 1-5", (2 * 24 + 16) * 3600),
+    ],
+)
+def test_the_longest_gap_of_a_time_table(table: str, seconds: int) -> None:
+    assert longest_gap(table) == seconds
 
 
 @pytest.mark.req("C5.5")

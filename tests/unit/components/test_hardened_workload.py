@@ -359,8 +359,8 @@ def test_a_job_says_how_long_it_may_take_and_which_failures_are_final() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"deadline_seconds": 90}, "deadline_seconds is for a Job"),
-        ({"final_exit_codes": [1]}, "final_exit_codes is for a Job"),
+        ({"deadline_seconds": 90}, "deadline_seconds is for a Job or CronJob"),
+        ({"final_exit_codes": [1]}, "final_exit_codes is for a Job or CronJob"),
         ({"kind": "Job", "deadline_seconds": 9}, "deadline_seconds=9 is outside 10..86400"),
         ({"kind": "Job", "final_exit_codes": [1, 0]}, "final_exit_codes[1]=0 is outside 1..255"),
     ],

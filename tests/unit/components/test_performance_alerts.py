@@ -9,7 +9,7 @@ from omnibase_infra.monitoring.checks import problems
 from omnibase_infra.postgres import performance_alerts
 
 from tests.stacks.support import stacks
-from tests.stacks.support.promtool import Case, Rules, page_problems
+from tests.stacks.support.promtool import Case, Rules, expected, page_problems
 from tests.stacks.support.samples import monitoring
 
 ALERTS = performance_alerts("database", 1, 200)
@@ -201,11 +201,18 @@ def test_what_is_usual_calls_nobody(name: str, series: dict[str, str], tmp_path:
 
 
 def test_two_databases_behind_one_pooler_are_two_alerts(tmp_path: Path) -> None:
-    other = POOLER.replace("reference", "other")
-    series = [{"series": f"cnpg_pgbouncer_pools_cl_waiting{{{each}}}", "values": "3x60"} for each in (POOLER, other)]
-    count = {"expr": 'count(ALERTS{alertname="PoolerSaturated",alertstate="firing"})', "eval_time": "10m",
-             "exp_samples": [{"labels": "{}", "value": 2}]}  # fmt: skip
-    assert RULES.run(tmp_path, [{"interval": "15s", "input_series": series, "promql_expr_test": [count]}]) == ""
+    rule, names = RULES.rule("PoolerSaturated", "warning"), ("other", "reference")
+    series = [
+        {"series": f"cnpg_pgbouncer_pools_cl_waiting{{{POOLER.replace('reference', name)}}}", "values": "3x60"}
+        for name in names
+    ]
+    wanted = [
+        expected(rule, "warning", {"pod": "p", "database": name},
+                 f"3 clients of {name} wait for a server connection at p.")
+        for name in names
+    ]  # fmt: skip
+    moment = {"eval_time": "10m", "alertname": "PoolerSaturated", "exp_alerts": wanted}
+    assert RULES.run(tmp_path, [{"interval": "15s", "input_series": series, "alert_rule_test": [moment]}]) == ""
 
 
 def test_every_alert_on_performance_is_among_the_cases_and_would_be_taken() -> None:

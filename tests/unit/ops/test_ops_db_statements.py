@@ -23,6 +23,8 @@ from ops.db.statements import correlation_id, plain
         ("ALTER ROLE a PASSWORD 'cut off by the ser", "ALTER ROLE a PASSWORD ?"),
         ("SELECT $tag$ cut off", "SELECT ?"),
         ("SELECT 1 /* cut off", "SELECT ?"),
+        ("SELECT 1_000, 0x1F, 1e-3, .5, a.b1-2", "SELECT ?, ?, ?, ?, a.b1-?"),
+        ("SELECT U&'\\0041', b'101' FROM t", "SELECT ?, ? FROM t"),
         ("", ""),
     ],
 )

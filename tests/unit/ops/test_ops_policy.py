@@ -187,7 +187,8 @@ def resource(inputs: dict[str, Any], type_: str = "kubernetes:core/v1:Pod", name
 @pytest.mark.parametrize("form", ["export", "preview", "graph"])
 def test_resources_of_a_stack_a_preview_and_a_graph_are_judged_by_their_types(form: str, tmp_path: Path) -> None:
     bare = {key: value for key, value in PRIVILEGED.items() if key != "kind"}
-    resources = [resource({}, "pulumi:pulumi:Stack", "p-prod"), resource(bare)]
+    pet = resource({}, "random:index/randomPet:RandomPet", "pet")
+    resources = [resource({}, "pulumi:pulumi:Stack", "p-prod"), pet, resource(bare)]
     documents = {
         "export": stack(*resources),
         "preview": {"steps": [{"op": "create", "newState": each} for each in resources] + [{"op": "delete"}]},
@@ -197,7 +198,7 @@ def test_resources_of_a_stack_a_preview_and_a_graph_are_judged_by_their_types(fo
     file.write_text(json.dumps(documents[form]), encoding="utf-8")
     report = found(file)
     assert [(each["rule"], each["resource"]) for each in report["findings"]] == [("no-privileged", "Pod/orders/orders")]
-    assert (report["resources"], report["others"]) == (["Pod/orders/orders"], 1)
+    assert (report["resources"], report["others"]) == (["Pod/orders/orders", "PulumiStack/p-prod"], 1)
 
 
 def test_what_an_export_keeps_encrypted_cannot_be_told_and_does_not_stop(tmp_path: Path) -> None:
@@ -482,3 +483,40 @@ def test_an_unknown_rule_is_not_explained_but_the_nearest_is_named() -> None:
     error = run("explain", "no-privilegd").exception
     assert isinstance(error, InputError)
     assert "did you mean 'no-privileged'" in str(error)
+
+
+def test_dockerfiles_of_a_directory_are_judged_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "Dockerfile").write_text("FROM golang:1\nRUN sudo make\n", encoding="utf-8")
+    (tmp_path / "orders" / "dockerfile.py").write_text("no Dockerfile", encoding="utf-8")
+    ended = run("check", tmp_path, "--json")
+    found = json.loads(ended.stdout)
+    assert ended.exit_code == 1
+    said = {each["rule"]: each["message"] for each in found["findings"]}
+    assert {"df-nonroot-user", "df-base-digest-allowlisted", "df-no-sudo-ssh-chpasswd"} <= set(said)
+    assert said["df-no-sudo-ssh-chpasswd"].startswith("line 2:")
+    assert {each["file"] for each in found["findings"]} == {str(tmp_path / "orders" / "Dockerfile")}
+
+
+def test_outputs_protection_and_providers_of_an_exported_stack_are_judged(tmp_path: Path) -> None:
+    urn = "urn:pulumi:prod::orders::{}::a"
+    provider = "urn:pulumi:prod::orders::pulumi:providers:kubernetes::default_4_34_2::0f"
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "a", "namespace": "b"}}
+    stack = {"type": "pulumi:pulumi:Stack", "urn": urn.format("Stack"), "outputs": {"apiToken": "hunter2"}}
+    token = "kubernetes:core/v1:PersistentVolumeClaim"
+    volume = {"type": token, "urn": urn.format(token), "inputs": claim, "provider": provider}
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps({"deployment": {"resources": [stack, volume]}}), encoding="utf-8")
+    ended = CliRunner().invoke(app, ["policy", "check", str(file), "--json"])
+    rules = {each["rule"] for each in json.loads(ended.stdout)["findings"]}
+    assert {"stack-output-no-plaintext-secret", "protect-stateful", "explicit-provider"} <= rules
+    assert "hunter2" not in ended.stdout
+
+
+def test_an_annotation_that_waives_nothing_is_listed_and_said(tmp_path: Path) -> None:
+    note = {"metadata.annotations.omnibase.io/waiver.no-host-pid": "2027-01-31; data; a test"}
+    file = tmp_path / "pod.yaml"
+    file.write_text(json.dumps(example(note)), encoding="utf-8")
+    found = json.loads(run("check", file, "--json").stdout)
+    assert "exception-has-owner-reason-expiry" in {each["rule"] for each in found["findings"]}
+    assert [(each["rule"], each["standing"]) for each in found["waivers"]] == [("no-host-pid", "not needed")]

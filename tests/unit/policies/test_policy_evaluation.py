@@ -140,7 +140,7 @@ def test_resources_of_a_program_are_judged_by_their_type_and_inputs() -> None:
         {"type": "pulumi:pulumi:Stack", "inputs": {}},
         {"type": "kubernetes:core/v1:Pod", "inputs": bare},
         {"type": "kubernetes:core/v1:Pod", "properties": POD},
-        {"type": "random:index/randomPassword:RandomPassword", "inputs": {"length": 8}},
+        {"type": "random:index/randomPet:RandomPet", "inputs": {"length": 8}},
     ]
     found = check_registrations(resources, tier="prod", together=False)
     assert [(each.object_index, each.rule) for each in found] == [(1, "no-privileged")]
@@ -227,3 +227,37 @@ def test_a_waiver_in_an_annotation_holds_through_its_last_day() -> None:
 def test_a_waiver_in_an_annotation_that_is_not_whole_is_a_violation(note: str, rule: str) -> None:
     found = evaluate([_annotated(note, rule)], tier="prod", parameters={"today": "2030-01-01"})
     assert "exception-has-owner-reason-expiry" in rules(found)
+
+
+def _settings_waiver(rule: str) -> dict[str, str]:
+    return {"rule": rule, "object": "Pod/orders/orders", "reason": "a", "owner": "b", "until": "2030-01-31"}
+
+
+@pytest.mark.req("V28")
+def test_a_waiver_that_its_rule_does_not_need_is_a_violation_in_an_annotation_and_in_the_settings() -> None:
+    note = {"metadata.annotations.omnibase.io/waiver.no-privileged": "2030-01-31; data; a test"}
+    found = evaluate([example(note)], tier="prod", parameters={"today": "2030-01-01"})
+    assert rules(found) == ["exception-has-owner-reason-expiry"]
+    assert "the rule that it waives is content" in found[0].message
+    settings = {"waivers": [_settings_waiver("no-privileged")]}
+    found = evaluate([POD], tier="prod", parameters=settings)
+    assert rules(found) == ["exception-has-owner-reason-expiry"]
+    assert "the waiver of no-privileged in the settings" in found[0].message
+
+
+@pytest.mark.req("V28")
+def test_a_waiver_of_a_rule_over_the_whole_stack_must_be_needed_as_well() -> None:
+    rule, day = "service-account-exists", {"today": "2030-01-01"}
+    note = {f"metadata.annotations.omnibase.io/waiver.{rule}": "2030-01-31; data; a test"}
+    pod = example(note)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "orders", "namespace": "orders"}}
+    assert "exception-is-needed" not in rules(evaluate_whole([pod], tier="prod", parameters=day))
+    assert "exception-is-needed" in rules(evaluate_whole([pod, account], tier="prod", parameters=day))
+    settings = {"waivers": [_settings_waiver(rule)], **day}
+    assert "exception-is-needed" not in rules(evaluate_whole([POD], tier="prod", parameters=settings))
+    assert "exception-is-needed" in rules(evaluate_whole([POD, account], tier="prod", parameters=settings))
+
+
+def test_a_waiver_of_the_rules_that_keep_waivers_honest_asks_nobody_without_end() -> None:
+    for rule in ("exception-has-owner-reason-expiry", "exception-is-needed"):
+        assert evaluate([POD], tier="prod", parameters={"waivers": [_settings_waiver(rule)]}) == []

@@ -43,6 +43,16 @@ class Pack:
         request = analyzer_pb2.AnalyzeRequest(type=token, properties=properties, urn="urn:x", name="x")
         return self._said(self._stub.Analyze(request, timeout=60))
 
+    def remediate(self, properties: struct_pb2.Struct) -> list[str]:
+        """Rules that put something right; the level of no-host-ipc is `remediate` for this one call."""
+        config = analyzer_pb2.ConfigureAnalyzerRequest()
+        config.policyConfig["no-host-ipc"].enforcementLevel = analyzer_pb2.REMEDIATE
+        self._stub.Configure(config)
+        request = analyzer_pb2.AnalyzeRequest(type=POD_TOKEN, properties=properties, urn="urn:x", name="x")
+        found = [each.policyName for each in self._stub.Remediate(request, timeout=60).remediations]
+        self._stub.Configure(analyzer_pb2.ConfigureAnalyzerRequest())
+        return found
+
     def analyze_together(self, *all_properties: struct_pb2.Struct) -> dict[str, str]:
         request = analyzer_pb2.AnalyzeStackRequest()
         for index, properties in enumerate(all_properties):
@@ -108,6 +118,12 @@ def test_a_resource_that_is_nested_without_sense_is_judged_or_stopped_and_the_ne
     assert said, "it must not pass"
     assert "nested too deeply to be judged" in said.get("readable-pod", "nested too deeply to be judged")
     assert pack.analyze(struct(BAD)).keys() == {"no-host-ipc"}
+
+
+def test_what_cannot_be_written_again_is_left_to_the_rules_that_judge(pack: Pack) -> None:
+    assert pack.remediate(struct(BAD)) == ["no-host-ipc"]
+    assert pack.remediate(with_annotation(BAD, deep(2000))) == []
+    assert pack.remediate(with_annotation(BAD, struct_pb2.Value(number_value=float("inf")))) == ["no-host-ipc"]
 
 
 def test_lists_in_each_other_do_not_pass(pack: Pack) -> None:

@@ -28,6 +28,8 @@ _TOGETHER = {
     "image-digest": {"image-pull-policy"},
     "image-no-latest": {"image-digest"},
     "image-pull-policy": {"image-digest"},
+    "image-evidence": {"image-proven-in-staging"},
+    "docker-no-secret-env": {"sensitive-input-is-pulumi-secret"},
     "image-moving-tag-pulled": {"image-digest", "image-pull-policy", "image-no-latest"},
     "memory-request-and-limit": {"memory-request-equals-limit"},
     "cpu-request": {"cpu-limit"},
@@ -203,7 +205,10 @@ _DECIDING = [
 @pytest.mark.parametrize(("rule", "path"), _DECIDING, ids=[f"{rule.id}" for rule, _ in _DECIDING])
 def test_a_mandatory_rule_says_that_it_cannot_tell_where_its_value_is_not_known_yet(rule: Rule, path: str) -> None:
     manifest = example({**{key: value for key, value in rule.bad.items() if key == "kind"}, path: LATER})
-    found = [each for each in evaluate([manifest], tier="prod", together=False) if each.rule == rule.id]
+    settings = rule.bad.get("settings")
+    parameters = settings if isinstance(settings, dict) else None
+    said = evaluate([manifest], tier="prod", parameters=parameters, together=False)
+    found = [each for each in said if each.rule == rule.id]
     assert {each.state for each in found} == {State.UNKNOWN}
     assert {each.level for each in found} == {Level.ADVISORY}
 

@@ -1,0 +1,212 @@
+"""Backups of a database, restores from them, and the drill: with a real store over TLS and real faults.
+
+One small cluster beside the tested stack, made by the engine as users make one; the restore is a second one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.paths import Paths
+from tests.cluster.conftest import Kubectl
+from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.node_kit import eventually, wait_for
+
+_SPACE, _DB, _AGAIN = "backups-of-orders", "orders", "orders-again"
+
+
+@pytest.fixture(scope="module")
+def orders(
+    paths: Paths, image_references: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Example]:
+    """examples/database-backups, deployed once, without the restore."""
+    made = copy_example("database-backups", tmp_path_factory.mktemp("orders"), paths)
+    made.config("context", f"omnibase-{paths.instance}")
+    made.config("operator", str(paths.vendor / "cnpg-1.30.0.json"))
+    made.config("definitions", str(paths.vendor / "plugin-barman-cloud-0.14.0.json"))
+    made.config("images", json.dumps(image_references))
+    network = str(paths.network).partition("/")[0].rpartition(".0.0")[0]
+    made.config("api", json.dumps([f"{network}.0.2/32", f"{network}.128.1/32"]))
+    made.run("up", "--yes", "--skip-preview")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    made.run("stack", "rm", "--yes")
+
+
+Query = Callable[[str, str], list[str]]
+
+
+@pytest.fixture
+def sql(kubectl: Kubectl) -> Query:
+    """Ask the first server of a cluster as its superuser; the lines of the answer."""
+
+    def ask(cluster: str, query: str) -> list[str]:
+        command = ("psql", "-d", "shop", "-At", "-v", "ON_ERROR_STOP=1", "-c", query)
+        return kubectl("exec", "-n", _SPACE, f"{cluster}-1", "-c", "postgres", "--", *command).splitlines()
+
+    return ask
+
+
+def _get(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kubectl("get", kind, name, "-n", _SPACE, "-o", "json"))
+    return found
+
+
+def _archiving(kubectl: Kubectl) -> str:
+    conditions = _get(kubectl, "cluster", _DB)["status"].get("conditions", [])
+    return next((each["status"] for each in conditions if each["type"] == "ContinuousArchiving"), "")
+
+
+def _archived(sql: Query) -> None:
+    """Close the log's file and wait until it is in the store."""
+    segment = sql(_DB, "SELECT pg_walfile_name(pg_switch_wal())")[0]
+    newest = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
+    wait_for(lambda: sql(_DB, newest)[0] >= segment, 60, f"{segment} is archived")
+
+
+@pytest.mark.req("P19", "V14")
+def test_a_new_database_is_backed_up_at_once_and_its_log_is_archived(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    def phase() -> str:
+        found = json.loads(kubectl("get", "backups.postgresql.cnpg.io", "-n", _SPACE, "-o", "json"))["items"]
+        return str(found[0].get("status", {}).get("phase", "")) if found else ""
+
+    wait_for(lambda: phase() == "completed", 90, lambda: f"the first base backup is complete, but {phase()!r}")
+    wait_for(lambda: _archiving(kubectl) == "True", 60, "the log is archived")
+    window = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_DB}-backups")["status"]["serverRecoveryWindow"]
+    assert list(window) == ["orders-1"]
+    assert window["orders-1"]["firstRecoverabilityPoint"]
+
+
+@pytest.mark.req("P19")
+def test_a_drill_restores_what_is_there_now_and_says_so_in_metrics(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    sql(_DB, "CREATE TABLE kept (id int PRIMARY KEY, what text, at timestamptz DEFAULT now()); "
+             "INSERT INTO kept (id, what) SELECT n, md5(n::text) FROM generate_series(1, 5000) n; "
+             "CREATE TABLE empty (id int); ALTER TABLE kept ENABLE ROW LEVEL SECURITY; ANALYZE")  # fmt: skip
+    kubectl("create", "job", "drill-now", "-n", _SPACE, "--from=cronjob/drill-job")
+    ended = eventually(lambda: _ended(kubectl, "drill-now"), 200, "the drill ended")
+    said = kubectl("logs", "-n", _SPACE, "job/drill-now")
+    assert ended == "Complete", said
+    report = json.loads(said.splitlines()[-1])["report"]
+    assert (report["good"], report["rows"], report["problems"]) == (True, 5000, [])
+    metrics = eventually(lambda: _metrics(kubectl, 5000), 60, "the report is shown")
+    assert metrics["restore_drill_good"] == 1
+    assert metrics["restore_drill_last_good_timestamp_seconds"] == pytest.approx(report["finished"], abs=1)
+    print(f"drill: {report['restore_seconds']:.1f} s to restore, {report['archive_seconds']:.1f} s until archived")
+
+
+def _ended(kubectl: Kubectl, job: str) -> str:
+    conditions = _get(kubectl, "job", job).get("status", {}).get("conditions", [])
+    return next((each["type"] for each in conditions if each["type"] in ("Complete", "Failed")), "")
+
+
+def _metrics(kubectl: Kubectl, rows: int) -> dict[str, float]:
+    """What the report's pod shows, once it shows a drill of so many rows."""
+    pods = kubectl.items(f"/api/v1/namespaces/{_SPACE}/pods", labelSelector="app.kubernetes.io/name=drill-report")
+    text = kubectl.raw(f"/api/v1/namespaces/{_SPACE}/pods/{pods[0]['metadata']['name']}:8080/proxy/metrics")
+    found = {name: float(value) for name, value in re.findall(r"^(\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)}
+    return found if found.get("restore_drill_rows") == rows else {}
+
+
+@pytest.mark.req("R10", "P19")
+def test_a_restore_to_a_moment_has_every_row_of_before_and_none_of_after(
+    orders: Example, sql: Query, kubectl: Kubectl
+) -> None:
+    sql(_DB, "CREATE TABLE events (id int PRIMARY KEY, what text); "
+             "INSERT INTO events SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 1000) n")  # fmt: skip
+    rows = "SELECT id, what FROM events ORDER BY id"
+    before = sql(_DB, rows)
+    moment = sql(_DB, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")[0]
+    sql(_DB, "SELECT pg_sleep(1)")
+    sql(_DB, "DELETE FROM events WHERE id % 2 = 0; UPDATE events SET what = 'wrong'; "
+             "INSERT INTO events VALUES (5001, 'late')")  # fmt: skip
+    after = sql(_DB, rows)
+    _archived(sql)
+    orders.config("moment", moment)
+    began = datetime.now(UTC)
+    orders.run("up", "--yes", "--skip-preview")
+    print(f"restored to {moment} in {(datetime.now(UTC) - began).total_seconds():.0f} s")
+    assert sql(_AGAIN, rows) == before
+    assert sql(_DB, rows) == after, "the old cluster is as it was"
+    assert sql(_AGAIN, "SELECT timeline_id FROM pg_control_checkpoint()") != sql(
+        _DB, "SELECT timeline_id FROM pg_control_checkpoint()"
+    )
+    window = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_AGAIN}-backups")
+    assert window["spec"]["configuration"]["destinationPath"] == "s3://backups/test"
+
+
+def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    kubectl("scale", "statefulset/store-server", "-n", _SPACE, "--replicas=0")
+    try:
+        sql(_DB, "INSERT INTO events VALUES (6000, 'while away'); SELECT pg_switch_wal()")
+        wait_for(lambda: _archiving(kubectl) == "False", 120, "the cluster says that its log is not archived")
+        failed = "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver"
+        assert sql(_DB, failed) == ["t"], "what the alert reads"
+    finally:
+        kubectl("scale", "statefulset/store-server", "-n", _SPACE, "--replicas=1")
+    kubectl("rollout", "status", "statefulset/store-server", "-n", _SPACE, "--timeout=90s", seconds=100)
+    _archived(sql)
+    wait_for(lambda: _archiving(kubectl) == "True", 120, "the log is archived again")
+
+
+def test_wrong_keys_are_said_by_archive_and_backup_and_right_ones_mend_both(
+    orders: Example, kubectl: Kubectl, sql: Query
+) -> None:
+    store = ("objectstores.barmancloud.cnpg.io", f"{_DB}-backups", "-n", _SPACE)
+    configuration = _get(kubectl, *store[:2])["spec"]["configuration"]
+    kubectl("create", "secret", "generic", "wrong-keys", "-n", _SPACE, "--from-literal=secret-key=not-the-key")
+    kubectl("patch", *store, "--type=merge", "-p", _keys({"name": "wrong-keys", "key": "secret-key"}))
+    try:
+        # the sidecar goes on with what it has read for some seconds
+        wait_for(lambda: _refused(kubectl, sql), 120, "the archive is refused with the store's words")
+        kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-wrong-keys")))
+        found = eventually(lambda: _phase(kubectl, "with-wrong-keys", "failed"), 60, "the backup failed")
+        assert found["error"], found
+    finally:
+        kubectl("patch", *store, "--type=merge", "-p", _keys(configuration["s3Credentials"]["secretAccessKey"]))
+    _archived(sql)
+    kubectl("apply", "-f", "-", stdin=json.dumps(_backup("with-right-keys")))
+    eventually(lambda: _phase(kubectl, "with-right-keys", "completed"), 90, "the next backup is complete")
+
+
+def _refused(kubectl: Kubectl, sql: Query) -> bool:
+    sql(_DB, "SELECT pg_logical_emit_message(true, 'test', 'something to archive'); SELECT pg_switch_wal()")
+    said = kubectl("logs", "-n", _SPACE, f"{_DB}-1", "-c", "plugin-barman-cloud", "--since=10s")
+    return "SignatureDoesNotMatch" in said
+
+
+def _keys(selector: dict[str, str]) -> str:
+    return json.dumps({"spec": {"configuration": {"s3Credentials": {"secretAccessKey": selector}}}})
+
+
+def _backup(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Backup",
+        "metadata": {"name": name, "namespace": _SPACE},
+        "spec": {
+            "cluster": {"name": _DB},
+            "method": "plugin",
+            "pluginConfiguration": {"name": "barman-cloud.cloudnative-pg.io"},
+        },
+    }
+
+
+def _phase(kubectl: Kubectl, name: str, phase: str) -> dict[str, Any]:
+    status: dict[str, Any] = _get(kubectl, "backups.postgresql.cnpg.io", name).get("status", {})
+    return status if status.get("phase") == phase else {}
+
+
+def test_a_second_up_changes_nothing(orders: Example) -> None:
+    orders.run("preview", "--expect-no-changes")

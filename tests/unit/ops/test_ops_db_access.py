@@ -1,0 +1,141 @@
+"""Which server `ops db` asks, and what it says when it cannot; tables for people."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from local.errors import InputError, LocalError
+from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
+from ops.cli import app
+from ops.db import explain, orphans, sessions, top
+from ops.db.access import Place, _secret, server
+
+STATUS = {"status": {"currentPrimary": "database-2", "instanceNames": ["database-1", "database-2"]}}
+
+
+class FakeClient:
+    """Answers every request with this, or fails with it."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def request(self, _method: str, _path: str) -> Any:  # noqa: ANN401 -- a document
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def asked(answer: object, **place: str) -> str:
+    return server(cast(Client, FakeClient(answer)), "omnibase-dev", Place(stack="dev", **place))
+
+
+def refused(status: int) -> ApiError:
+    return ApiError(status, {"message": "no"}, "")
+
+
+def test_the_primary_is_asked_unless_another_server_is_named() -> None:
+    assert asked(STATUS) == "database-2"
+    assert asked(STATUS, instance="database-1") == "database-1"
+
+
+def test_a_server_or_a_cluster_that_is_not_there_is_bad_input_and_says_what_there_is() -> None:
+    with pytest.raises(InputError, match="no server 'database-9'") as wrong:
+        asked(STATUS, instance="database-9")
+    assert wrong.value.hint == "there are: database-1, database-2"
+    with pytest.raises(InputError, match="no PostgreSQL cluster 'orders' in omnibase-dev"):
+        asked(refused(404), cluster="orders")
+
+
+@pytest.mark.parametrize("answer", [refused(403), UnreachableError("gone"), {"status": {}}])
+def test_a_cluster_that_cannot_be_asked_is_no_bad_input(answer: object) -> None:
+    with pytest.raises(LocalError) as failed:
+        asked(answer)
+    assert not isinstance(failed.value, InputError)
+
+
+def test_a_secret_that_may_not_be_read_is_named_with_what_to_do() -> None:
+    for status, hint in ((404, "`make up` makes it"), (403, "ask for the right to read this one Secret")):
+        with pytest.raises(LocalError, match="Secret omnibase-dev/database-role-ops-monitor cannot be read") as failed:
+            _secret(cast(Client, FakeClient(refused(status))), "omnibase-dev", "database-role-ops-monitor", "password")
+        assert failed.value.hint == hint
+
+
+SESSION = {
+    "pid": 7, "database": "shop", "role": "shop_app", "application": "shop", "client": "10.0.0.1", "state": "active",
+    "connected_seconds": 12.0, "transaction_seconds": 3.25, "state_seconds": 1.0, "waits_for": "Lock:tuple",
+    "blocked_by": [5, 6], "statement": "/* correlation_id=r-1 */ UPDATE a SET b = 'secret'",
+}  # fmt: skip
+STATEMENT = {
+    "id": "-17", "database": "shop", "role": "shop_app", "calls": 3, "total_seconds": 1.5, "mean_ms": 500.0,
+    "max_ms": 900.0, "rows": 3, "blocks_hit": 9, "blocks_moved": 4, "io_seconds": 0.1, "statement": "SELECT $1",
+}  # fmt: skip
+PREPARED = {"gid": "of somebody", "database": "shop", "role": "shop_app", "age_seconds": 70.0}
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Rows that the server gives."""
+    rows: list[dict[str, Any]] = []
+
+    @contextmanager
+    def connected(*_: object) -> Iterator[None]:
+        yield None
+
+    for module in (sessions, top, orphans):
+        monkeypatch.setattr(module, "connected", connected)
+        monkeypatch.setattr(module, "rows", lambda *_, **__: rows)
+    return rows
+
+
+def text_of(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def test_sessions_are_lines_with_request_and_blockers(found: list[dict[str, Any]]) -> None:
+    found.append(SESSION)
+    console = Console(file=io.StringIO())
+    assert sessions.sessions(Place(stack="dev"), "", as_json=False, console=console) == 0
+    assert text_of(console).rstrip("\n").split("\t") == [
+        "7", "shop", "shop_app", "shop", "active", "12.0 s", "3.2 s", "Lock:tuple", "5, 6", "r-1", "UPDATE a SET b = ?",
+    ]  # fmt: skip
+
+
+def test_top_is_lines_with_units(found: list[dict[str, Any]]) -> None:
+    found.append(STATEMENT)
+    console = Console(file=io.StringIO())
+    assert top.top(Place(stack="dev"), "", top.Order.TOTAL, 5, as_json=False, console=console) == 0
+    assert text_of(console).rstrip("\n").split("\t") == [
+        "-17", "shop", "shop_app", "3", "1.50 s", "500.00 ms", "900.0 ms", "3", "4", "SELECT $1",
+    ]  # fmt: skip
+
+
+def test_what_is_in_doubt_ends_with_1_and_what_is_young_is_at_work(
+    found: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.append(PREPARED)
+    console = Console(file=io.StringIO())
+    assert orphans.orphans(Place(stack="dev"), 60, resolve=False, as_json=True, console=console) == 1
+    assert '"decision": "unknown"' in capsys.readouterr().out
+    assert orphans.orphans(Place(stack="dev"), 71, resolve=False, as_json=False, console=console) == 0
+    assert text_of(console) == "no transaction is in doubt\n"
+
+
+def test_a_statement_without_a_database_is_bad_input() -> None:
+    with pytest.raises(InputError, match="in which database"):
+        explain.explain(Place(stack="dev"), "SELECT 1", "", as_json=False)
+
+
+def test_the_group_names_its_commands_and_checks_its_options() -> None:
+    shown = CliRunner().invoke(app, ["db", "--help"])
+    for command in ("sessions", "top", "explain", "slow", "orphans"):
+        assert command in shown.output
+    assert CliRunner().invoke(app, ["db", "top", "--by", "nonsense"]).exit_code == 2
