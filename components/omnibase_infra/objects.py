@@ -100,6 +100,7 @@ def child(
     retain_on_delete: bool | None = None,
     name_follows_content: bool = False,
     named_before: str | None = None,
+    hooks: pulumi.ResourceHookBinding | None = None,
 ) -> KubernetesObject:
     """Register an object below a component; see KubernetesObject.
 
@@ -107,7 +108,7 @@ def child(
         parent: the component.
         name: of the resource.
         manifest: the object.
-        depends_on, ignore_changes, protect, retain_on_delete: the engine's options.
+        depends_on, ignore_changes, protect, retain_on_delete, hooks: the engine's options.
         name_follows_content: see KubernetesObject.
         named_before: name of the resource in an earlier version of the component.
     """
@@ -118,6 +119,7 @@ def child(
         protect=protect,
         retain_on_delete=retain_on_delete,
         aliases=[pulumi.Alias(name=named_before)] if named_before else None,
+        hooks=hooks,
     )
     return KubernetesObject(name, manifest, opts, name_follows_content=name_follows_content)
 

@@ -73,6 +73,7 @@ _CORE = (
     Image(name="local-path-provisioner", version="0.0.30", programs=("local-path-provisioner",), seconds=8),
     Image(name="cloudnative-pg", version="1.30.0", programs=("cnpg-manager",), seconds=10),
     Image(name="postgres", version="17", version_from="postgresql-17", seconds=15),
+    Image(name="database-watchdog", version="0.1.0", programs=("database-watchdog",), on_debian=False, seconds=4),
     Image(name="migrator", version="0.1.0", wheels=True, source="components/omnibase_infra/migrations", seconds=15),
     Image(name="reference", version="0.1.0", wheels=True, seconds=25),
 )

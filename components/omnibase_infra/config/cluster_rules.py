@@ -8,7 +8,7 @@ from typing import Any
 
 from omnibase_infra.config.capability import Finding
 from omnibase_infra.config.certificates import CertificatesConfig
-from omnibase_infra.config.clusters import MAIN, ConsumerConfig, FurtherClusterConfig, cluster_name
+from omnibase_infra.config.clusters import MAIN, DatabaseConsumerConfig, FurtherClusterConfig, cluster_name
 from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.services import ServiceConfig
@@ -92,7 +92,7 @@ def consumers(
         yield from _uses(path, consumer, postgres)
 
 
-def _uses(path: str, consumer: ConsumerConfig, postgres: PostgresConfig) -> Iterator[Finding]:
+def _uses(path: str, consumer: DatabaseConsumerConfig, postgres: PostgresConfig) -> Iterator[Finding]:
     for key, use in consumer.databases.items():
         where, database = f"{path}.databases.{key}", postgres.databases.get(key)
         if database is None:

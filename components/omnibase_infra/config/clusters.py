@@ -70,7 +70,7 @@ class ConsumerDatabaseConfig(Section):
     """Most connections that all its pods together open."""
 
 
-class ConsumerConfig(Section):
+class DatabaseConsumerConfig(Section):
     """Somebody who is no service of this stack, such as a program of another team. It gets a Secret for each database
     with all that a client needs, and an arrow to the poolers."""
 

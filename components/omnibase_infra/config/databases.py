@@ -7,10 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from omnibase_infra.config.clusters import MAIN, ConsumerConfig, FurtherClusterConfig, cluster_name
+from omnibase_infra.config.clusters import MAIN, DatabaseConsumerConfig, FurtherClusterConfig, cluster_name
+from omnibase_infra.config.monitoring import TokenWaiverConfig
 from omnibase_infra.config.section import Section
 from omnibase_infra.config.units import CpuMillis, Identifier, Label, MemoryMib, ObjectName, ProjectPath
+from omnibase_infra.waiver import Waiver
 
+WATCHDOG_MEMORY_MIB = 32
+WATCHDOG_CPU_MILLIS = 10
 MIGRATOR_IMAGE = "migrator"
 MIGRATOR_MEMORY_MIB = 96
 """Memory request and limit of the Job that migrates."""
@@ -95,6 +99,26 @@ class OperatorConfig(Section):
     """Memory request and limit of a pod, in MiB."""
 
 
+class DatabaseWatchdogConfig(Section):
+    """A pod that ends a primary that stands still without having crashed, which the operator waits for."""
+
+    enabled: bool
+    """Needs two instances or more, its image, and where the policies are mandatory a waiver of theirs for
+    `Deployment/<namespace>/database-watchdog`. Off by default: then a primary that hangs is waited for."""
+    waiver: TokenWaiverConfig = TokenWaiverConfig()
+    """The dated permission for its API token."""
+
+    @property
+    def permission(self) -> Waiver:
+        """The waiver as components and the stack's outputs have it."""
+        return {
+            "setting": "service-account-token",
+            "reason": "the watchdog reads one database cluster and deletes the pod of a primary that stands still",
+            "owner": self.waiver.owner,
+            "until": self.waiver.until,
+        }
+
+
 class PostgresConfig(Section):
     """The PostgreSQL cluster."""
 
@@ -110,6 +134,11 @@ class PostgresConfig(Section):
     """Volume of each instance's write-ahead log, in GiB."""
     storage_class: ObjectName | None = None
     """StorageClass of the volumes; default the cluster's own default."""
+    volumes_expand: bool | None = None
+    """Whether the StorageClass makes volumes larger while they are in use. Default: false for target `local`, whose
+    volumes are directories, true for `existing`. Where it is false, a preview refuses larger sizes."""
+    hibernate: bool = False
+    """Stop all instances and poolers and keep their volumes, until it is false again. In dev and test only."""
     cpu_request_millis: CpuMillis
     """CPU request of each instance, in thousandths of a core; there is no CPU limit."""
     memory_mib: Annotated[int, Field(ge=256, le=524_288)]
@@ -126,6 +155,8 @@ class PostgresConfig(Section):
     """Name -> database. One that only services name which are not deployed is left out."""
     first_database: Identifier | None = None
     """The database that the cluster is made with; it can never change. Default: the only one."""
+    watchdog: DatabaseWatchdogConfig
+    """Who ends a primary that hangs."""
     operator: OperatorConfig
     """The operator that runs the clusters."""
     authority: Literal["operator", "environment"] = "operator"
@@ -133,7 +164,7 @@ class PostgresConfig(Section):
     namespace only; or the authority of the environment (section `certificates`), which others can be told of."""
     clusters: dict[Label, FurtherClusterConfig] = {}
     """Name -> cluster beside the main one, for databases that must not share servers with others."""
-    consumers: dict[Label, ConsumerConfig] = {}
+    consumers: dict[Label, DatabaseConsumerConfig] = {}
     """Name -> user of databases that is no service of this stack."""
 
     @property

@@ -47,6 +47,7 @@ _SMALL: dict[str, Any] = {
             "cpu_request_millis": 25,
             "memory_mib": 128,
         },
+        "watchdog": {"enabled": False},
         "operator": {"replicas": 1, "cpu_request_millis": 50, "memory_mib": 200},
     },
     "services": {
@@ -80,6 +81,7 @@ TIER_DEFAULTS: dict[Environment, dict[str, Any]] = {
                 "cpu_request_millis": 100,
                 "memory_mib": 256,
             },
+            "watchdog": {"enabled": False},
             "operator": {"replicas": 2, "cpu_request_millis": 100, "memory_mib": 256},
         },
         "services": {
@@ -109,6 +111,7 @@ TIER_DEFAULTS: dict[Environment, dict[str, Any]] = {
                 "cpu_request_millis": 250,
                 "memory_mib": 256,
             },
+            "watchdog": {"enabled": False},
             "operator": {"replicas": 2, "cpu_request_millis": 100, "memory_mib": 256},
         },
         # P2: settings that decide how many copies serve have no default in prod; the stack file must say them

@@ -26,6 +26,8 @@ from omnibase_infra.config.databases import (
     MIGRATOR_CPU_MILLIS,
     MIGRATOR_IMAGE,
     MIGRATOR_MEMORY_MIB,
+    WATCHDOG_CPU_MILLIS,
+    WATCHDOG_MEMORY_MIB,
     PostgresConfig,
     migrated,
 )
@@ -38,6 +40,7 @@ from omnibase_infra.config.service_rules import between_services, bundle_env, cl
 from omnibase_infra.config.services import ServiceConfig
 
 INFRASTRUCTURE_IMAGES = ("cloudnative-pg", "postgres")
+WATCHDOG_IMAGE = "database-watchdog"
 RESERVED_CONNECTIONS = 15
 """Kept free of poolers: 3 for superusers, replication and the operator's own (CloudNativePG uses up to 10)."""
 QUORUM_INSTANCES = 3  # with 3, losing one standby does not stop writes
@@ -67,7 +70,9 @@ def required_images(config: StackConfig) -> set[str]:
 def _platform_images(postgres: PostgresConfig, services: Mapping[str, ServiceConfig]) -> list[str]:
     """Images that no service and no capability names."""
     delivery = [ANALYSIS_IMAGE] if rolling(services) else []
-    return [*INFRASTRUCTURE_IMAGES, *([MIGRATOR_IMAGE] if migrated(postgres.databases) else []), *delivery]
+    watchdog = [WATCHDOG_IMAGE] if postgres.watchdog.enabled else []
+    migrator = [MIGRATOR_IMAGE] if migrated(postgres.databases) else []
+    return [*INFRASTRUCTURE_IMAGES, *migrator, *watchdog, *delivery]
 
 
 def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
@@ -210,6 +215,11 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
     if guarded and postgres.synchronous_standbys < 1:
         hint = "acknowledged rows could be lost at failover"
         yield "postgres.synchronous_standbys", "0", f"must be at least 1 in {environment}", hint
+    if postgres.watchdog.enabled and postgres.instances < 2:  # noqa: PLR2004
+        hint = "nobody could take over from a primary that it ends; raise postgres.instances"
+        yield "postgres.watchdog.enabled", "true", f"needs two instances, there is {postgres.instances}", hint
+    if guarded and postgres.hibernate:
+        yield "postgres.hibernate", "true", f"stops every service of {environment}", "allowed in dev and test"
     pooler = postgres.pooler
     if guarded and pooler.instances < 2:  # noqa: PLR2004
         hint = "one pooler is a single point of failure"
@@ -271,6 +281,7 @@ def _cluster_demands(postgres: PostgresConfig, beside: int) -> list[Demand]:
     return [
         Demand(postgres.instances + 1, postgres.memory_mib + beside, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
+        *([Demand(2, WATCHDOG_MEMORY_MIB, WATCHDOG_CPU_MILLIS, 0)] if postgres.watchdog.enabled else []),
         Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),
     ]
 

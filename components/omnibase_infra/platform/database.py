@@ -9,6 +9,7 @@ from omnibase_infra.alert import Alert
 from omnibase_infra.config import DatabaseConfig, PostgresConfig, ServiceConfig
 from omnibase_infra.config.clusters import MAIN
 from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
+from omnibase_infra.config.rules import WATCHDOG_IMAGE
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.backup import PLUGIN_CPU_MILLIS, PLUGIN_MEMORY_MIB, Backups
 from omnibase_infra.platform.certificates import Certificates
@@ -190,8 +191,14 @@ def _cluster_args(room: Room, name: str, settings: PostgresConfig) -> PostgresCl
         "password_generation": settings.password_generation,
         "prepared_transactions": settings.prepared_transactions,
         "fast_failover": cluster.target == "local",
+        "volumes_expand": cluster.target != "local" if settings.volumes_expand is None else settings.volumes_expand,
+        "hibernate": settings.hibernate,
         "protect": room.config.protect,
     }
+    if settings.watchdog.enabled:
+        image = room.args.images[WATCHDOG_IMAGE]
+        found["watchdog"] = {"image": image, "waiver": settings.watchdog.permission}
+        room.waivers.append(settings.watchdog.permission)
     if MIGRATOR_IMAGE in room.args.images:
         found["migrator_image"] = room.args.images[MIGRATOR_IMAGE]
     if settings.storage_class:

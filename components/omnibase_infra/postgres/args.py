@@ -6,6 +6,7 @@ import pulumi
 
 from omnibase_infra.network import Party
 from omnibase_infra.postgres.backup_args import BackupsArgs, RecoveryArgs
+from omnibase_infra.waiver import Waiver
 
 
 class PostgresMigrationsArgs(TypedDict):
@@ -39,6 +40,15 @@ class PostgresDatabaseArgs(TypedDict):
     migrations: NotRequired[PostgresMigrationsArgs]
     """Its schema. With it, the roles get their rights by grants of the owner; default none: they have PostgreSQL's own
     rights on all rows, and nobody changes the schema."""
+
+
+class PostgresWatchdogArgs(TypedDict):
+    """A pod that deletes the pod of a primary that stands still, so that a standby takes over."""
+
+    image: pulumi.Input[str]
+    """Of the watchdog, reference with digest."""
+    waiver: Waiver
+    """Permission for `service-account-token`: without a token it could not delete a pod."""
 
 
 class PostgresClusterArgs(TypedDict):
@@ -104,6 +114,13 @@ class PostgresClusterArgs(TypedDict):
     """Most transactions that may be prepared at once, for two-phase commit over two databases. Default 0: none may."""
     fast_failover: NotRequired[bool]
     """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
+    volumes_expand: NotRequired[bool]
+    """Whether the StorageClass makes a volume larger while it is in use. Default True; False refuses larger sizes in
+    preview, which the operator would try for ever."""
+    hibernate: NotRequired[bool]
+    """Stop all instances and poolers and keep the volumes; dev and test only. Default False."""
+    watchdog: NotRequired[PostgresWatchdogArgs]
+    """Default none: a primary that hangs, and does not crash, is then waited for. Needs two instances or more."""
     backups: NotRequired[BackupsArgs]
     """Base backups and the archive of the log; default none. The plugin must be there."""
     recovery: NotRequired[RecoveryArgs]

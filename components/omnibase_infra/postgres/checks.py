@@ -14,19 +14,30 @@ from omnibase_infra.postgres import databases, migrating, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
 from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
+from omnibase_infra.postgres.databases import logins
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
 _LONGEST_NAME = 40  # `<name>-pooler-rw-<replica set>-<pod>` must stay a DNS label
 _QUORUM_INSTANCES = 3
+MAJORS = (17, 18)
+"""Versions of PostgreSQL that have the locale of `databases.LOCALE` and that the operator supports."""
 EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
 _RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1", *OPS_ROLES)
 
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
     """Every reason why these arguments cannot be used."""
-    own = [*_names(name, args), *_image(args), *_instances(args), *_connections(args), *_parties(args)]
-    return [*own, *backup_problems(name, args)]
+    return [
+        *_names(name, args),
+        *_image(args),
+        *_instances(args),
+        *_connections(args),
+        *_parties(args),
+        *_hibernation(args),
+        *_watchdog(args),
+        *backup_problems(name, args),
+    ]
 
 
 def _names(name: str, args: PostgresClusterArgs) -> list[str]:
@@ -37,7 +48,7 @@ def _names(name: str, args: PostgresClusterArgs) -> list[str]:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    return [*found, *_databases(args), *_migrations(args)]
+    return [*found, *_databases(args), *_objects(args), *_migrations(args)]
 
 
 def _databases(args: PostgresClusterArgs) -> list[str]:
@@ -129,10 +140,46 @@ def role_problems(database: str, owner: str, app_role: str) -> list[str]:
     return found
 
 
+def _objects(args: PostgresClusterArgs) -> list[str]:
+    """Two names that differ in PostgreSQL and become one name of an object."""
+    found = []
+    for kind, words in (("databases", list(args["databases"])), ("roles", [role for _, role in logins(args)])):
+        called: dict[str, list[str]] = {}
+        for word in dict.fromkeys(words):
+            called.setdefault(word.replace("_", "-").strip("-"), []).append(word)
+        found += [
+            f"{kind} {' and '.join(map(repr, same))} would share the objects called {short!r}; rename one of them"
+            for short, same in called.items()
+            if len(same) > 1
+        ]
+    return found
+
+
 def _image(args: PostgresClusterArgs) -> list[str]:
     image = args["image"]
-    if isinstance(image, str) and not _IMAGE.search(image):
+    if not isinstance(image, str):
+        return []
+    tag = _IMAGE.search(image)
+    if not tag:
         return [f"image={image!r} must end in :<major version>...@sha256:<digest>; the operator reads the tag"]
+    if int(tag[1]) not in MAJORS:
+        known = " and ".join(map(str, MAJORS))
+        return [
+            f"image={image!r} is PostgreSQL {tag[1]}, allowed are {known}: older ones lack the built-in locale "
+            "C.UTF-8, newer ones the operator does not know"
+        ]
+    return []
+
+
+def _watchdog(args: PostgresClusterArgs) -> list[str]:
+    if "watchdog" in args and int(args["instances"]) < 2:  # noqa: PLR2004
+        return [f"watchdog: with instances={args['instances']} nobody could take over from a primary that it ends"]
+    return []
+
+
+def _hibernation(args: PostgresClusterArgs) -> list[str]:
+    if args.get("hibernate") and args["environment"] in GUARDED:
+        return [f"hibernate=true stops every service of {args['environment']}; allowed in dev and test"]
     return []
 
 

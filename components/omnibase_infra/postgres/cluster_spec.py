@@ -10,11 +10,15 @@ from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
 GUARDED = ("staging", "prod")
+HIBERNATION = "cnpg.io/hibernation"
+"""Annotation that asks for it, and condition that says it is so."""
 
 
 def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
     """The Cluster."""
-    wait = ["condition=Ready", f"jsonpath={{.status.readyInstances}}={int(args['instances'])}"]
+    asleep = bool(args.get("hibernate", False))
+    awake = ["condition=Ready", f"jsonpath={{.status.readyInstances}}={int(args['instances'])}"]
+    wait = [f"condition={HIBERNATION}"] if asleep else awake
     return {
         "apiVersion": "postgresql.cnpg.io/v1",
         "kind": "Cluster",
@@ -26,6 +30,7 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
                 # Without it the generic awaiter waits 40 minutes for a new Ready timestamp after a trivial update.
                 "pulumi.com/waitFor": json.dumps(wait),
                 "pulumi.com/timeoutSeconds": str(_READY_SECONDS),
+                **({HIBERNATION: "on"} if asleep else {}),
             },
         },
         "spec": {
@@ -46,9 +51,10 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
                 "tls": {"enabled": True},
                 "customQueriesConfigMap": [{"name": names.queries(name), "key": queries.KEY}],
             },
+            "serviceAccountTemplate": {"metadata": {"labels": labels(name, "database", args["environment"])}},
             "inheritedMetadata": {"labels": {"omnibase.io/environment": args["environment"]}},
             **backups.cluster_parts(name, args),
-            **_placement(args),
+            **_placement(name, args),
             **_failover(args),
         },
     }
@@ -133,7 +139,7 @@ def _volume(size_gib: int, args: PostgresClusterArgs) -> Manifest:
     return {**found, "storageClass": args["storage_class"]} if "storage_class" in args else found
 
 
-def _placement(args: PostgresClusterArgs) -> Manifest:
+def _placement(name: str, args: PostgresClusterArgs) -> Manifest:
     memory = f"{int(args['memory_mib'])}Mi"
     found: Manifest = {
         "resources": {
@@ -147,6 +153,15 @@ def _placement(args: PostgresClusterArgs) -> Manifest:
             "podAntiAffinityType": "required" if args["environment"] in GUARDED else "preferred",
         },
         "enablePDB": True,
+        # Wished for, not required: with fewer zones than instances the others would find no place.
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": names.instances(name, args["namespace"])["labels"]},
+            }
+        ],
     }
     if "priority_class" in args:
         found["priorityClassName"] = args["priority_class"]

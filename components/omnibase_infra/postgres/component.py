@@ -11,6 +11,7 @@ from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, child, register_outputs
 from omnibase_infra.postgres import (
     backups,
+    changes,
     cluster_spec,
     databases,
     inspectors,
@@ -24,6 +25,7 @@ from omnibase_infra.postgres.backup_checks import store_port
 from omnibase_infra.postgres.checks import problems
 from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
+from omnibase_infra.postgres.watchdog import make_watchdog
 from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.workload import HardenedWorkload
 
@@ -34,12 +36,14 @@ class PostgresCluster(pulumi.ComponentResource):
     Makes: ConfigMap with the queries of the metrics exporter, for each role that logs in a generated password in a
     Stash and its Secret, Cluster, Databases beside the first, two Poolers with disruption budgets (2 pods or more), a
     Job that migrates the databases with migrations and gives their roles rights, with immutable ConfigMaps of the
-    files, and all network flows. TLS everywhere: clients verify the poolers in full with `ca.crt` of `ca_secret`,
-    poolers verify the servers in full, clear text is refused.
+    files, a watchdog where one is asked for, and all network flows. TLS everywhere: clients verify the poolers in full
+    with `ca.crt` of `ca_secret`, poolers verify the servers in full, clear text is refused.
     What depends on this component is made after the Job has succeeded, and not at all if it fails.
 
     Raises:
-        ArgsError: names, sizes, connections or a quorum that cannot work; all problems together.
+        ArgsError: names, sizes, connections or a quorum that cannot work; all problems together. In preview and in
+            update also for a change that the deployed cluster cannot follow: smaller volumes, larger ones where they
+            cannot grow, an image together with parameters, an older major version, another first database.
     """
 
     rw_host: pulumi.Output[str]
@@ -79,6 +83,7 @@ class PostgresCluster(pulumi.ComponentResource):
             depends_on=[*flows, *secrets.values(), *stores, metrics],
             protect=guard,
             retain_on_delete=guard,  # deleting a Cluster deletes its volumes
+            hooks=changes.watch(name, volumes_expand=bool(args.get("volumes_expand", True))),
         )
         if "backups" in args:
             child(self, f"{name}-schedule", backups.schedule(name, args), depends_on=[cluster])
@@ -86,6 +91,7 @@ class PostgresCluster(pulumi.ComponentResource):
         if databases.migrators(args):
             self._migrate(name, args, cluster, made)
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
+        make_watchdog(self, name, args, cluster)
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(
             name, args["namespace"], own_authority="tls_secret" not in args
         )

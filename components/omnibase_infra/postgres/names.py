@@ -69,6 +69,11 @@ def database(cluster: str, name: str) -> str:
     return dns_label(cluster, "database", name.replace("_", "-").strip("-"))
 
 
+def watchdog(cluster: str) -> str:
+    """The watchdog, its account and its rights."""
+    return f"{cluster}-watchdog"
+
+
 def instances(cluster: str, namespace: str) -> Party:
     """The PostgreSQL servers."""
     return {

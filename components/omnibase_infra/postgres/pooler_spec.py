@@ -26,7 +26,7 @@ def pooler(cluster: str, role: str, args: PostgresClusterArgs) -> Manifest:
         "spec": {
             "cluster": {"name": cluster},
             "type": role,
-            "instances": int(args["pooler_instances"]),
+            "instances": 0 if args.get("hibernate") else int(args["pooler_instances"]),
             "pgbouncer": {
                 "poolMode": "transaction",
                 "image": args["image"],
@@ -58,6 +58,8 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "max_prepared_statements": "200",
         "idle_transaction_timeout": "60",
         "query_wait_timeout": "30",
+        # Longer than any request may take; migrations, which may take longer, come around the poolers.
+        "query_timeout": "300",
         # The default of 15 s turned a 7 s switchover into an 88 s outage: a failed login blocks the pool that long.
         "server_login_retry": "1",
         "server_connect_timeout": "3",

@@ -36,6 +36,7 @@ def test_the_names_are_the_contract_with_the_node_and_the_components() -> None:
         "certificate-exporter",
         "cloudnative-pg",
         "coredns",
+        "database-watchdog",
         "drill",
         "envoy",
         "envoy-gateway",

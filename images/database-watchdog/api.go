@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	accountFolder = "/var/run/secrets/kubernetes.io/serviceaccount"
+	authorityFile = "/run/ca/ca.crt" // of the database's certificates
+	statusPort    = "8000"
+	container     = "postgres"
+	failing       = "pending" // the operator's name for a target that it has not chosen yet
+	fenced        = "cnpg.io/fencedInstances"
+	hibernation   = "cnpg.io/hibernation"
+	longestReply  = 4 << 20
+)
+
+var errNotFound = errors.New("not found")
+
+// cluster is what is read of a CloudNativePG Cluster.
+type cluster struct {
+	Metadata struct {
+		Annotations map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Status struct {
+		CurrentPrimary string              `json:"currentPrimary"`
+		TargetPrimary  string              `json:"targetPrimary"`
+		Instances      map[string][]string `json:"instancesStatus"`
+	} `json:"status"`
+}
+
+func (found *cluster) hasStandby() bool {
+	for _, name := range found.Status.Instances["healthy"] {
+		if name != found.Status.CurrentPrimary {
+			return true
+		}
+	}
+	return false
+}
+
+// pod is what is read of an instance's pod.
+type pod struct {
+	Metadata struct {
+		Name              string `json:"name"`
+		UID               string `json:"uid"`
+		DeletionTimestamp string `json:"deletionTimestamp"`
+	} `json:"metadata"`
+	Status struct {
+		Address    string `json:"podIP"`
+		Containers []struct {
+			Name    string `json:"name"`
+			Started bool   `json:"started"`
+		} `json:"containerStatuses"`
+	} `json:"status"`
+}
+
+func (it *pod) started() bool {
+	for _, each := range it.Status.Containers {
+		if each.Name == container {
+			return each.Started
+		}
+	}
+	return false
+}
+
+// kubernetes is the real server.
+type kubernetes struct {
+	url, namespace, name string
+	token                func() (string, error)
+	client, instances    *http.Client
+}
+
+func inCluster(namespace, name string) (*kubernetes, error) {
+	api, err := trust(accountFolder+"/ca.crt", "")
+	if err != nil {
+		return nil, err
+	}
+	instances, err := trust(authorityFile, name+"-rw")
+	if err != nil {
+		return nil, err
+	}
+	address := net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"))
+	return &kubernetes{
+		url: "https://" + address, namespace: namespace, name: name, client: api, instances: instances,
+		// Read every time: the kubelet renews it.
+		token: func() (string, error) {
+			text, err := os.ReadFile(accountFolder + "/token")
+			return string(text), err
+		},
+	}, nil
+}
+
+// trust makes a client that takes certificates of one authority only.
+func trust(file, serverName string) (*http.Client, error) {
+	authority, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(authority) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	settings := &tls.Config{RootCAs: trusted, ServerName: serverName, MinVersion: tls.VersionTLS12}
+	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: settings}}, nil
+}
+
+func (api *kubernetes) cluster(ctx context.Context) (*cluster, error) {
+	found := new(cluster)
+	path := fmt.Sprintf("/apis/postgresql.cnpg.io/v1/namespaces/%s/clusters/%s", api.namespace, api.name)
+	return found, api.call(ctx, http.MethodGet, path, nil, found)
+}
+
+func (api *kubernetes) pod(ctx context.Context, name string) (*pod, error) {
+	found := new(pod)
+	err := api.call(ctx, http.MethodGet, api.path(name), nil, found)
+	if errors.Is(err, errNotFound) {
+		return nil, nil
+	}
+	return found, err
+}
+
+func (api *kubernetes) end(ctx context.Context, it *pod) error {
+	// The kubelet says when the processes are gone, which a deletion by force would not wait for.
+	options := map[string]any{"gracePeriodSeconds": 1, "preconditions": map[string]string{"uid": it.Metadata.UID}}
+	body, err := json.Marshal(options)
+	if err != nil {
+		return err
+	}
+	return api.call(ctx, http.MethodDelete, api.path(it.Metadata.Name), body, nil)
+}
+
+func (api *kubernetes) ready(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	url := "https://" + net.JoinHostPort(address, statusPort) + "/readyz"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	return exchange(api.instances, request, nil)
+}
+
+func (api *kubernetes) path(pod string) string {
+	return fmt.Sprintf("/api/v1/namespaces/%s/pods/%s", api.namespace, pod)
+}
+
+func (api *kubernetes) call(ctx context.Context, method, path string, body []byte, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, api.url+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	token, err := api.token()
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	return exchange(api.client, request, into)
+}
+
+// exchange sends a request and reads the JSON of its answer.
+func exchange(client *http.Client, request *http.Request, into any) error {
+	reply, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(reply.Body, longestReply))
+	switch {
+	case err != nil:
+		return err
+	case reply.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("%s %s: %w", request.Method, request.URL.Path, errNotFound)
+	case reply.StatusCode >= http.StatusBadRequest:
+		return fmt.Errorf("%s %s: %s: %.200s", request.Method, request.URL.Path, reply.Status, text)
+	case into == nil:
+		return nil
+	}
+	return json.Unmarshal(text, into)
+}

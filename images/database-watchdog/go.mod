@@ -1,0 +1,3 @@
+module omnibase.local/images/database-watchdog
+
+go 1.26

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// world stands for the API server and the instances.
+type world struct {
+	found   cluster
+	primary *pod
+	hangs   bool
+	ended   []string
+	clock   time.Time
+}
+
+func newWorld() *world {
+	made := &world{clock: time.Unix(1_000_000, 0), primary: instance("database-1", "uid-1")}
+	made.found.Status.CurrentPrimary, made.found.Status.TargetPrimary = "database-1", "database-1"
+	made.found.Status.Instances = map[string][]string{"healthy": {"database-1", "database-2"}}
+	return made
+}
+
+func instance(name, uid string) *pod {
+	it := new(pod)
+	it.Metadata.Name, it.Metadata.UID, it.Status.Address = name, uid, "192.0.2.1"
+	it.Status.Containers = append(it.Status.Containers, struct {
+		Name    string `json:"name"`
+		Started bool   `json:"started"`
+	}{container, true})
+	return it
+}
+
+func (world *world) cluster(context.Context) (*cluster, error) {
+	found := world.found
+	return &found, nil
+}
+
+func (world *world) pod(context.Context, string) (*pod, error) { return world.primary, nil }
+
+func (world *world) ready(context.Context, string) error {
+	if !world.hangs {
+		return nil
+	}
+	world.clock = world.clock.Add(timeout)
+	return errors.New("no answer")
+}
+
+func (world *world) end(_ context.Context, it *pod) error {
+	world.ended = append(world.ended, it.Metadata.UID)
+	return nil
+}
+
+// watch looks for so long, and says how many seconds passed until the first deletion.
+func (world *world) watch(span time.Duration) float64 {
+	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	began := world.clock
+	for world.clock.Sub(began) < span {
+		wait := dog.look(context.Background())
+		if len(world.ended) > 0 {
+			return world.clock.Sub(began).Seconds()
+		}
+		world.clock = world.clock.Add(wait)
+	}
+	return 0
+}
+
+func TestAPrimaryThatAnswersIsLeftAlone(t *testing.T) {
+	if newWorld().watch(time.Minute) != 0 {
+		t.Error("a primary that answers was deleted")
+	}
+}
+
+func TestAPrimaryThatStandsStillIsDeletedOnce(t *testing.T) {
+	world := newWorld()
+	world.hangs = true
+	if took := world.watch(time.Minute); took < patience.Seconds() || took > 5 {
+		t.Errorf("deleted after %.1f s", took)
+	}
+	if len(world.ended) != 1 || world.ended[0] != "uid-1" {
+		t.Errorf("deleted: %v", world.ended)
+	}
+}
+
+func TestAShortSilenceIsForgotten(t *testing.T) {
+	world := newWorld()
+	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	for range 20 {
+		world.hangs = !world.hangs
+		world.clock = world.clock.Add(dog.look(context.Background()))
+	}
+	if len(world.ended) > 0 {
+		t.Error("two silences with an answer between them are not one")
+	}
+}
+
+func TestItFollowsThePrimaryToAnotherPod(t *testing.T) {
+	world := newWorld()
+	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	world.clock = world.clock.Add(dog.look(context.Background()))
+	world.found.Status.CurrentPrimary, world.found.Status.TargetPrimary = "database-2", "database-2"
+	world.primary = instance("database-2", "uid-2")
+	world.clock = world.clock.Add(freshness)
+	world.clock = world.clock.Add(dog.look(context.Background()))
+	world.hangs = true
+	for len(world.ended) == 0 {
+		world.clock = world.clock.Add(dog.look(context.Background()))
+	}
+	if len(world.ended) != 1 || world.ended[0] != "uid-2" {
+		t.Errorf("deleted: %v", world.ended)
+	}
+}
+
+func TestAfterADeletionTheFailoverComesToItsEndBeforeTheNextQuestion(t *testing.T) {
+	world := newWorld()
+	world.hangs = true
+	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	var wait time.Duration
+	for len(world.ended) == 0 {
+		wait = dog.look(context.Background())
+		world.clock = world.clock.Add(wait)
+	}
+	if wait != rest {
+		t.Errorf("waits %s", wait)
+	}
+}
+
+func TestWhatHasAReasonToBeSilentIsLeftAlone(t *testing.T) {
+	cases := map[string]func(*world){
+		"it is another pod by now":       func(it *world) { it.primary = instance("database-1", "uid-2") },
+		"it is gone":                     func(it *world) { it.primary = nil },
+		"it is being deleted":            func(it *world) { it.primary.Metadata.DeletionTimestamp = "now" },
+		"another one is the primary":     func(it *world) { it.found.Status.CurrentPrimary = "database-2" },
+		"the operator moves the primary": func(it *world) { it.found.Status.TargetPrimary = "database-2" },
+		"it is fenced":                   func(it *world) { it.found.Metadata.Annotations = map[string]string{fenced: `["*"]`} },
+		"it is hibernated":               func(it *world) { it.found.Metadata.Annotations = map[string]string{hibernation: "on"} },
+		"it is starting":                 func(it *world) { it.primary.Status.Containers[0].Started = false },
+		"no standby is healthy":          func(it *world) { it.found.Status.Instances = nil },
+		"only itself is healthy":         func(it *world) { it.found.Status.Instances = map[string][]string{"healthy": {"database-1"}} },
+	}
+	for reason, change := range cases {
+		world := newWorld()
+		change(world)
+		if spare(&world.found, world.primary, "uid-1") == "" {
+			t.Errorf("ended although %s", reason)
+		}
+	}
+}
+
+func TestAPrimaryThatTheOperatorGaveUpIsEndedToo(t *testing.T) {
+	world := newWorld()
+	world.found.Status.TargetPrimary = failing
+	if reason := spare(&world.found, world.primary, "uid-1"); reason != "" {
+		t.Errorf("left alone because %s", reason)
+	}
+}
