@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from omnibase_infra.config import PostgresConfig
-from omnibase_infra.config.clusters import MAIN, ConsumerConfig, ConsumerDatabaseConfig
+from omnibase_infra.config.clusters import MAIN, ConsumerDatabaseConfig, DatabaseConsumerConfig
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import Party
 from omnibase_infra.objects import child
@@ -108,5 +108,5 @@ def _connection(room: Room, cluster: str, database: str, use: ConsumerDatabaseCo
     )
 
 
-def _space(room: Room, consumer: ConsumerConfig) -> str:
+def _space(room: Room, consumer: DatabaseConsumerConfig) -> str:
     return consumer.namespace or room.namespace
