@@ -110,6 +110,22 @@ def test_an_output_of_a_stack_with_a_readable_credential_is_stopped_at_any_depth
     assert "hunter" not in str(said)
 
 
+@pytest.mark.req("C1.11", "V11")
+def test_an_output_may_be_the_name_of_a_secret_that_the_stack_makes_or_mounts() -> None:
+    volumes = [
+        {"name": "keys", "secret": {"secretName": "database-ca"}},
+        {"name": "more", "projected": {"sources": [{"secret": {"name": "bus-ca"}}]}},
+    ]
+    names = {"database_secret": "database-app-1a2b3c", "ca_secret": "database-ca", "bus_ca_secret": "bus-ca"}
+    said = found(
+        "stack-output-no-plaintext-secret",
+        resource("kubernetes:core/v1:Secret", kind="Secret", metadata={"name": "database-app-1a2b3c"}),
+        resource("kubernetes:core/v1:Pod", kind="Pod", metadata={"name": "orders"}, spec={"volumes": volumes}),
+        {"type": "pulumi:pulumi:Stack", "outputs": {**names, "admin_secret": "hunter2"}},
+    )
+    assert [each.path for each in said] == ["admin_secret"]
+
+
 @pytest.mark.parametrize(
     ("token", "inputs", "name", "said"),
     [
