@@ -126,7 +126,7 @@ def outputs(node: Node, paths: Paths, lane: str) -> dict[str, Any]:
     """Outputs of the stack after a completed `make up STACK=test`."""
     assert lane == lanes.STACK_LANE, "the file of this test must leave _BARE_FILES of lanes.py: it wants the stack"
     finished = local("up", "--stack", STACK)
-    assert finished.code == 0, finished.text[-4000:]
+    assert finished.code == 0, failure_report.told(finished.text)
     found: dict[str, Any] = silent_engine(paths)[0].outputs()
     return found
 

@@ -17,6 +17,7 @@ from local.engine import Engine
 from local.engine.plugins import plugins_step
 from local.paths import Paths
 from local.steps import StepContext
+from tests.cluster.failure_report import told
 from tests.cluster.images_kit import Docker
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ class Host:
         )
         found = getattr(engine, command)(*arguments)
         text = "".join(self.output)
-        assert code is None or found == code, text[-6000:]
+        assert code is None or found == code, told(text)
         return text
 
     @property

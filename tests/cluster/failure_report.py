@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from local.paths import Paths
@@ -21,7 +22,35 @@ _SECONDS = 15  # per question: a cluster that is gone must not hold up the repor
 _EVENTS, _LOG_LINES, _PODS = 40, 25, 6
 _SHORTEST_SECRET = 6  # shorter values (`app`, `5432`) are words of everyday text
 
+_REASONS_CHARS, _END_CHARS = 8000, 4000
+_REASON = re.compile(r"\berror:|\[mandatory\]|^\s*Traceback |^\s*\w+(Error|Exception): |  failed  ")
+_ADVICE = "[advisory]"
+
 Section = tuple[str, str]
+
+
+def told(text: str) -> str:
+    """What a command said of its failure: first the reasons, wherever they stood, then its end.
+
+    A reason is an error or a finding that stops the deployment, with the lines below that explain it. The end alone may
+    be nothing but advice and outputs.
+    """
+    before, end = text[:-_END_CHARS], text[-_END_CHARS:]
+    reasons = "\n".join(_reasons(before.splitlines()))[:_REASONS_CHARS]
+    return f"{reasons}\n[...]\n{end}" if reasons else end
+
+
+def _reasons(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of reasons; what explains one is indented at least as deep, without a gap."""
+    depth: int | None = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if _REASON.search(line):
+            depth = indent
+        elif not line.strip() or _ADVICE in line or (depth is not None and indent < depth):
+            depth = None
+        if depth is not None:
+            yield line
 
 
 def remember(text: str) -> None:

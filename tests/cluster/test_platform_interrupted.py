@@ -10,6 +10,7 @@ import pytest
 from local.node import Node
 from local.paths import Paths
 from tests.cluster.conftest import Kubectl
+from tests.cluster.failure_report import told
 from tests.cluster.node_kit import supervised, wait_for
 from tests.cluster.platform_kit import (
     NAMESPACE,
@@ -121,7 +122,7 @@ def test_a_node_killed_under_an_up_heals_and_after_the_whole_machine_died_the_ne
     assert "Traceback" not in text
     assert _pending(paths) == []
     finished = local("up", "--stack", STACK)
-    assert finished.code == 0, finished.text[-4000:]
+    assert finished.code == 0, told(finished.text)
     assert f"stack {STACK} is up" in finished.text
     wait_for(lambda: _said(kubectl, _READ) == _KEPT, 60, lambda: f"the row is there, but {_said(kubectl, _READ)}")
     assert before.items() <= _volumes(kubectl).items(), "a volume was made anew"

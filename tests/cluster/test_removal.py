@@ -9,6 +9,7 @@ from pathlib import Path
 from local.node import Node, kernel
 from local.node.network import NetworkPlan
 from local.paths import Paths
+from tests.cluster.failure_report import told
 from tests.cluster.platform_kit import STACK, local
 
 
@@ -28,10 +29,10 @@ def _processes(paths: Paths) -> list[str]:
 def test_down_destroys_the_stack_and_clean_leaves_no_process_mount_interface_or_rule(node: Node, paths: Paths) -> None:
     assert len(_processes(paths)) > 10, "the look for processes finds none even while the node runs"
     down = local("down", "--stack", STACK)
-    assert down.code == 0, down.text[-4000:]
+    assert down.code == 0, told(down.text)
     assert not node.status().running
     clean = local("clean", "--stack", STACK)
-    assert clean.code == 0, clean.text[-4000:]
+    assert clean.code == 0, told(clean.text)
 
     plan = NetworkPlan.from_environment(paths, {})
     assert not paths.state.exists()

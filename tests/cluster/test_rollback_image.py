@@ -17,6 +17,7 @@ from local.lock import exclusive
 from local.paths import Paths
 from tests.cluster.calls_kit import calling
 from tests.cluster.conftest import Kubectl
+from tests.cluster.failure_report import told
 from tests.cluster.images_kit import with_configuration
 from tests.cluster.node_kit import wait_for
 from tests.cluster.platform_kit import NAMESPACE, STACK, Service, silent_engine
@@ -86,7 +87,7 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
     broken = with_configuration(registry, original, Entrypoint=_BROKEN)
     with calling(lambda: reading(service)) as calls:
         moved = rollback(paths, "reference", "--to", other, "--yes", "--now", "--watch", "3", "--json")
-        assert moved.returncode == 0, moved.stderr[-4000:]
+        assert moved.returncode == 0, told(moved.stderr)
         assert json.loads(moved.stdout)["runs"] == other
         run_only(kubectl, other)
         pinned = stack_file.read_text()
@@ -96,8 +97,8 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
         started = time.monotonic()
         failed = rollback(paths, "reference", "--to", broken, "--yes", "--now", "--watch", "3")
         took = time.monotonic() - started
-        assert failed.returncode == 1, failed.stdout[-4000:]
-        assert "was not healthy: pod reference-" in failed.stderr, failed.stderr[-4000:]
+        assert failed.returncode == 1, told(failed.stdout)
+        assert "was not healthy: pod reference-" in failed.stderr, told(failed.stderr)
         assert "'reference' runs" in failed.stderr.splitlines()[-2]
         run_only(kubectl, other)
         assert other in stack_file.read_text()
@@ -109,7 +110,7 @@ def test_a_rollback_is_judged_taken_back_where_it_is_not_healthy_and_never_inter
         assert marks[broken] == (False, "was not healthy")
 
         back = rollback(paths, "reference", "--yes", "--watch", "3")
-        assert back.returncode == 0, back.stderr[-4000:]
+        assert back.returncode == 0, told(back.stderr)
     run_only(kubectl, original)  # the digest before, past the one that was rejected
     assert stack_file.read_text() == kept, "what the settings say themselves needs no pin"
     print(f"{calls.told()}; the failed rollback took {took:.0f} s")

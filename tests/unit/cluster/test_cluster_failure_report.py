@@ -80,3 +80,29 @@ def test_a_cluster_that_is_gone_is_said_and_does_not_fail_the_report(paths: Path
     found = dict(failure_report.sections(paths))
     assert found[f"Cluster: pods of {paths.instance}"].startswith("no answer: ")
     assert failure_report.sections(None) == []
+
+
+_ADVICE = """\
+    - [advisory] [severity: low]  user-namespace  (kubernetes:apps/v1:Deployment: web)
+      The pod has a user namespace of its own
+"""
+_STOPS = """\
+    - [mandatory] [severity: high]  image-digest  (kubernetes:apps/v1:Deployment: web)
+      An image is named by its digest
+        spec.template.spec.containers[0].image: has none
+"""
+
+
+def test_reasons_stand_before_the_end_of_what_a_command_printed_wherever_they_were() -> None:
+    error = "    error: web was not created: 2 errors:\n      * no node takes the pod\n\n"
+    outputs = "".join(f"    output_{number}: text\n" for number in range(400))
+    said = failure_report.told(f"creating\n{_ADVICE}{_STOPS}{_ADVICE}Diagnostics:\n{error}Outputs:\n{outputs}")
+    reasons, _, end = said.partition("[...]\n")
+    assert reasons == _STOPS + error.rstrip("\n") + "\n"
+    assert end == outputs[-4000:]
+
+
+def test_what_is_short_or_without_a_reason_is_shown_as_its_end_alone() -> None:
+    assert failure_report.told("error: no\n") == "error: no\n"
+    assert failure_report.told("creating\n" * 1000) == ("creating\n" * 1000)[-4000:]
+    assert len(failure_report.told("error: no\n" * 9000)) < 13_000
