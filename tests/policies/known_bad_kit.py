@@ -71,6 +71,41 @@ def programs() -> list[Program]:
     return [Program(**entry) for entry in entries]
 
 
+def few() -> list[Program]:
+    """The first program for each requirement and for each kind of object."""
+    table = programs()
+    first = {key: each for each in reversed(table) for key in (*each.shows, each.of)}
+    return [each for each in table if each in first.values()]
+
+
+def mended_few() -> list[Program]:
+    """For each kind of object the last program that does the same rightly, and not just leaves it."""
+    return [*{each.of: each for each in programs() if each.good}.values()]
+
+
+def side_by_side(stacks: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Registrations of several programs as those of one; see `number_of`.
+
+    Each program has a namespace of its own, so that none answers for another.
+    """
+    return [_moved(each, number) for number, stack in enumerate(stacks) for each in stack]
+
+
+def number_of(name: str) -> int:
+    """The program, by its place among `side_by_side`, that a resource is of."""
+    return int(name.partition(" ")[0])
+
+
+def _moved(registration: Mapping[str, Any], number: int) -> dict[str, Any]:
+    own, inputs = _SHUT["metadata"]["namespace"], json.loads(json.dumps(registration["inputs"]))
+    metadata, place = inputs.get("metadata", {}), f"program-{number}"
+    if metadata.get("namespace") == own:
+        metadata["namespace"] = place
+    if inputs.get("kind") == "Namespace" and metadata["name"] == own:
+        metadata["name"] = place
+    return {**registration, "inputs": inputs, "name": f"{number} {registration['name']}"}
+
+
 def _beside(kind: str) -> dict[str, dict[str, Any]]:
     """What an object needs beside it: a provider, as the engine would make its own, or a database's backups."""
     needed = [name for name in _PROVIDERS if kind.startswith(name.removesuffix("Provider"))]
