@@ -6,6 +6,8 @@ LOCAL := $(PY) -m local
 CLUSTER_TESTS ?= tests/cluster
 LANES ?= 2
 REPORTS := build/reports
+# Where Python may write nothing beside its sources, tests keep what they compiled below build/ all the same.
+KEPT := $(if $(PYTHONDONTWRITEBYTECODE),PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/compiled)
 CLUSTER_PYTEST = env OMNIBASE_INSTANCE=test .venv/bin/pytest -n $(LANES)
 
 .DEFAULT_GOAL := help
@@ -55,7 +57,7 @@ format: venv ## rewrite Python and Go sources in their standard form
 
 test: venv ## unit, stacks and policies: no cluster, no root
 	@$(LOCAL) prepare --for test
-	@mkdir -p $(REPORTS) && .venv/bin/pytest -n 2 --dist loadfile $(wildcard tests/unit tests/stacks tests/policies) --requirements-report $(REPORTS)/test.json
+	@mkdir -p $(REPORTS) && $(KEPT) .venv/bin/pytest -n 2 --dist loadfile $(wildcard tests/unit tests/stacks tests/policies) --requirements-report $(REPORTS)/test.json
 
 test-cluster: venv ## the real engine, API server, pods and databases, on two nodes of their own (LANES=0: one after the other); few failures get a second try
 	@OMNIBASE_INSTANCE=test $(LOCAL) prepare --for cluster

@@ -101,7 +101,7 @@ def db_top(
     raise typer.Exit(top(place, database, Order(by), most, as_json=as_json, console=console()))
 
 
-@db.command("explain")
+@db.command("explain", context_settings={"ignore_unknown_options": True})  # half of all numbers are negative
 def db_explain(
     what: Annotated[str, typer.Argument(help="Number of a statement in `ops db top`, or a statement that reads.")],
     stack: StackOption = "dev",

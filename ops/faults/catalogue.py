@@ -78,4 +78,4 @@ def read(file: Path = CATALOGUE_FILE) -> list[Part]:
     Raises:
         pydantic.ValidationError: an entry that lacks something, each with its place.
     """
-    return TypeAdapter(list[Part]).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
+    return TypeAdapter(list[Part]).validate_python(yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

@@ -14,8 +14,9 @@ Made from `ops/faults/catalogue.yaml` by `make goldens`; do not edit.
 Of each part the most likely wrong settings, which a preview refuses before anything is registered, and the most likely
 faults in operation: how far the harm goes, what tells of it, and how it is whole again. Each line is a test. Wrong
 settings without a test of their own are tried by [one test](../../tests/unit/ops/test_faults.py) as they stand in the
-list; faults happen for real in `make test-cluster`. An alert in the list is one that its test sees pending or firing.
-What has none is said by the command that it stops ([decision 34](../decisions/0034-alerts-on-faults.md)).
+list; faults happen for real in `make test-cluster`. An alert in the list is one that its test sees pending or firing,
+or, where it looks back for minutes, true over a shorter time. What has none is said by the command that it stops
+([decision 34](../decisions/0034-alerts-on-faults.md)).
 """
 
 

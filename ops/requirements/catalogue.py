@@ -43,8 +43,8 @@ class Catalogue:
             InputError: the same id stands in two chapters (within one chapter YAML would hide it as well, so that the
                 number of ids is pinned by a test); or a gap names an unknown id.
         """
-        chapters: dict[str, dict[str, str]] = yaml.safe_load(file.read_text(encoding="utf-8"))
-        gaps: dict[str, str] = yaml.safe_load(gaps_file.read_text(encoding="utf-8")) or {}
+        chapters: dict[str, dict[str, str]] = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        gaps: dict[str, str] = yaml.load(gaps_file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
         seen: dict[str, Requirement] = {}
         for chapter, titles in chapters.items():
             for identifier, title in titles.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ _COMMENT = re.compile(r"^\s*#")
 _ESCAPE = re.compile(r"^\s*#\s*escape\s*=\s*`", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
 _FLAG = re.compile(r"^--[a-z-]+(=\S*)?$")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]{0,200}))?\}|(\w+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Stage:
         return [each for each in self.instructions if each.name in names]
 
 
-def stages_of(text: str) -> list[Stage]:
-    """The stages in their order; none for a text that has no FROM."""
+@functools.lru_cache(maxsize=4)
+def stages_of(text: str) -> tuple[Stage, ...]:
+    """The stages in their order; none for a text that has no FROM. Each rule reads the same text: it is kept."""
     defaults: dict[str, str] = {}
     found: list[Stage] = []
     for each in instructions_of(text):
@@ -74,7 +76,7 @@ def stages_of(text: str) -> list[Stage]:
         elif each.name == "ARG":
             name, is_set, value = each.text.partition("=")
             defaults |= {name.strip(): value.strip().strip("\"'")} if is_set else {}
-    return found
+    return tuple(found)
 
 
 def _filled(word: str, defaults: dict[str, str]) -> str:

@@ -98,8 +98,10 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         found = _objects(request)
         asked = {rule.id for each in found for rule in rules_for(each)}
         for rule, policy in self._judged if asked else ():
+            if rule.id not in asked:
+                continue
             level = self._level(policy)
-            if rule.id not in asked or level == pulumi_policy.EnforcementLevel.DISABLED:
+            if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
             for state, reported in ((State.VIOLATED, level), (State.UNKNOWN, pulumi_policy.EnforcementLevel.ADVISORY)):
@@ -237,6 +239,8 @@ def _refuse_other_shapes(rule: str, properties: Mapping[str, Any]) -> None:
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     """One message for all problems of a state, or nothing; sorted, so that two runs print the same."""
+    if not problems:  # as nearly always
+        return ""
     lines = sorted(
         {f"{problem.path or '(object)'}: {problem.message}" for problem in problems if problem.state is state}
     )

@@ -49,6 +49,10 @@ def resolve(value: object) -> object:
     """A value without the engine's wrapping: secrets bare, unknown ones UNKNOWN, `null` None."""
     if type(value) in _PLAIN:
         return value
+    if type(value) is str:
+        return UNKNOWN if value in _UNKNOWN_TEXTS else value
+    if type(value) is dict and _SIGNATURE not in value:
+        return value
     for _ in range(_MOST_WRAPPINGS):
         if not isinstance(value, Mapping) or _SIGNATURE not in value:
             break

@@ -17,7 +17,13 @@ Connect = Callable[[str], psycopg.Connection[Any]]
 """Database -> a connection in autocommit."""
 _POSITION = "SELECT pg_current_wal_insert_lsn()"
 _PAUSE = 0.05
-_UNDER_WAY = 2**32
+_UNDER_WAY = """
+SELECT DISTINCT transactionid::text::bigint FROM pg_locks
+WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted ORDER BY 1
+"""
+"""Transactions that are not over, with their parts. A commit may stand in the log already while a snapshot still takes
+its transaction for unfinished, and of those that are newer than the last finished one a snapshot has no list."""
+_SNAPSHOT = "SELECT pg_current_snapshot()"
 
 
 class BusyError(RuntimeError):
@@ -74,8 +80,11 @@ def _snapshots(
         end, calm_end = time.monotonic() + patience, time.monotonic() + patience / 2
         while time.monotonic() < end:
             before = _one(observer, _POSITION)
-            moving = sorted({each for session in sessions.values() for each in _begin(session)})
-            # at first only a moment without any writer will do: of subtransactions a snapshot does not tell
+            moving = [int(row[0]) for row in observer.execute(_UNDER_WAY).fetchall()]
+            for session in sessions.values():
+                session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                session.execute(_SNAPSHOT).fetchall()
+            # at first only a moment without any writer will do; of a locked row's several lockers no number tells
             if _one(observer, _POSITION) == before and (not moving or time.monotonic() > calm_end):
                 yield sessions, before, moving
                 return
@@ -86,13 +95,6 @@ def _snapshots(
         f"the cluster wrote without a pause for {patience:.0f} s, so no moment could be compared; the backups are not "
         "to blame: run the drill when there is less to do"
     )
-
-
-def _begin(session: psycopg.Connection[Any]) -> list[int]:
-    """Open a transaction with a snapshot; the transactions that it saw under way, as rows name them."""
-    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    rows = session.execute("SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint").fetchall()
-    return [int(row[0]) % _UNDER_WAY for row in rows]
 
 
 def _one(connection: psycopg.Connection[Any], query: str) -> str:

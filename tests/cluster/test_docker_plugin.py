@@ -69,6 +69,7 @@ _BROKEN = {
     "docker-no-privileged", "docker-drop-caps", "docker-no-new-privileges", "docker-limits",
     "docker-no-host-namespaces", "docker-no-sensitive-mounts", "docker-ports-bound", "docker-user-nonroot",
     "docker-read-only-root", "docker-image-digest", "docker-no-secret-env",
+    "sensitive-input-is-pulumi-secret",
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def registry(node: Node, paths: Paths) -> Registry:
 def variant(paths: Paths, image_references: dict[str, str], tmp_path: Path, progress: Progress) -> Iterator[Paths]:
     """A checkout whose `pause` was never built: other instances share the registry, and theirs must stay untouched."""
     root = tmp_path / "checkout"
-    for directory in ("images", "services"):
+    for directory in ("images", "services", *{image.source for image in IMAGES if image.source}):
         shutil.copytree(paths.root / directory, root / directory)
     with (root / "images/pause/Dockerfile").open("a") as dockerfile:
         dockerfile.write(f"LABEL test={uuid.uuid4()}\n")

@@ -9,10 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from omnibase_infra.postgres import Connection, connection_files
 
 from tests.cluster.example_kit import Example, copy_example, own_engine
 from tests.cluster.migrations_kit import World
 from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, HOST, DebianPostgres
+from tests.cluster.tls_kit import make_authority, make_certificate
 
 _NO_CHANGES = "--expect-no-changes"
 _APP, _OWNER, _DATABASE = "orders_app", "orders_owner", "orders"
@@ -136,6 +138,26 @@ def test_no_role_enters_another_database_and_the_monitor_reads_no_rows(server: D
         ).fetchone()
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             monitor.execute("SELECT * FROM public.notes")
+
+
+@pytest.mark.req("C2.8")
+def test_libpq_connects_by_the_files_that_consumers_are_given(
+    server: DebianPostgres, orders: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = orders.outputs()
+    place = tmp_path / _DATABASE
+    place.mkdir()
+    it = Connection(database=_DATABASE, user=_APP, endpoints={"rw": HOST}, directory=str(place), port=server.port)
+    for name, text in connection_files(it, told["passwords"][_APP], server.ca).items():
+        (place / name).write_text(text)
+    monkeypatch.setenv("PGSERVICEFILE", str(place / "pg_service.conf"))
+    for words in (f"service={_DATABASE}", f"service={_DATABASE}-rw", (place / "url").read_text()):
+        with psycopg.connect(words) as connection:
+            found = connection.execute("SELECT current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            assert found.fetchone() == (_APP, True)
+    make_certificate(make_authority("another"), HOST, place)
+    with pytest.raises(psycopg.OperationalError, match="SSL error"):
+        psycopg.connect((place / "url").read_text())
 
 
 def test_roles_and_grants_are_those_of_the_cluster_in_kubernetes(server: DebianPostgres, orders: Example) -> None:

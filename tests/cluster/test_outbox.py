@@ -18,32 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reference import events, notes, outbox
 from services.reference.settings import Settings
 from tests.cluster.nats_kit import nats_server
+from tests.cluster.notes_kit import notes_database
 from tests.cluster.outbox_child import KILLED, publisher, relay_once
 from tests.cluster.postgres_kit import DebianPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
-DATABASE, OWNER, APP, PASSWORD = "outbox", "outbox_owner", "outbox_app", "a-password-of-the-app"
+DATABASE = "outbox"
 WINDOW_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
 def given(external_database: DebianPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Settings of a service whose database has all migrations, with the rights that the bootstrap gives."""
-    server, password = external_database, tmp_path_factory.mktemp("outbox") / "password"
-    password.write_text(PASSWORD)
-    server.sql(f"CREATE ROLE {OWNER}; CREATE ROLE {APP} LOGIN PASSWORD '{PASSWORD}'")
-    server.sql(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
-    grant = f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP}"
-    files = sorted((ROOT / "migrations" / "reference").glob("*.up.sql"))
-    server.sql(";".join([f"SET ROLE {OWNER}", grant, *(file.read_text() for file in files)]), DATABASE)
-    server.sql(f"SET ROLE {OWNER}; CREATE TABLE effects (note_id bigint PRIMARY KEY)", DATABASE)
-    yield {
-        "database_rw_host": server.host, "database_ro_host": server.host, "database_port": server.port,
-        "database_name": DATABASE, "database_user": APP, "database_password_file": str(password),
-        "database_ca_file": str(server.directory / "tls" / "ca.crt"), "database_deadline_seconds": 10,
-    }  # fmt: skip
-    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-    server.sql(f"DROP ROLE {APP}; DROP ROLE {OWNER}")
+    """Settings of a service with a database of its own, and a table of a consumer."""
+    with notes_database(external_database, DATABASE, tmp_path_factory.mktemp("outbox")) as found:
+        external_database.sql(f"SET ROLE {DATABASE}_owner; CREATE TABLE effects (note_id bigint PRIMARY KEY)", DATABASE)
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ def test_a_docker_host_whose_engine_stands_still_is_noticed_in_the_cluster(kubec
     control.ask(paths, "stop-process", "dockerd", seconds=120)
     try:
         print(f"noticed after {noticed(kubectl, 'DockerHostDown', 40, docker_host='node'):.0f} s")
+        noticed(kubectl, "TargetDown", 40, job="docker")
     finally:
         control.ask(paths, "start-process", "dockerd", seconds=120)
     wait_for(lambda: all_ready(paths), 60, "dockerd")

@@ -196,17 +196,17 @@ def test_a_stopped_service_calls_even_after_the_receiver_was_away_and_resolves_w
 def test_a_configuration_that_the_proxies_refuse_is_noticed_while_they_serve_on(
     outputs: dict[str, Any], paths: Paths, kubectl: Kubectl
 ) -> None:
-    def offer(ciphers: list[str] | None) -> None:
-        patch = json.dumps({"spec": {"tls": {"ciphers": ciphers}}})
-        kubectl("patch", "clienttrafficpolicy", "-n", NAMESPACE, "gateway", "--type=merge", f"--patch={patch}")
+    def offer(operation: dict[str, str]) -> None:
+        patch = json.dumps([{**operation, "path": "/spec/telemetry/accessLog/settings/0/format/json/unknown"}])
+        kubectl("patch", "envoyproxy", "-n", NAMESPACE, "gateway", "--type=json", f"--patch={patch}")
 
     caller = Caller(paths, outputs, kubectl)
-    offer(["NO-SUCH-CIPHER"])  # the controller takes any name, the proxies look it up
+    offer({"op": "add", "value": "%NO_SUCH_OPERATOR%"})  # the controller hands it on, the proxies look it up
     try:
         print(f"noticed after {noticed(kubectl, 'GatewayConfigurationRejected'):.0f} s")
         assert caller.call("/notes?limit=1", key=caller.key("operator")).status == 200
     finally:
-        offer(None)
+        offer({"op": "remove"})
 
 
 @pytest.mark.req("C3.8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,8 @@ _PROGRAM = """
         else:
             provider = providers.get(each["type"].partition(":")[0])
             options = pulumi.ResourceOptions(provider=provider, protect=each["protect"])
-            pulumi.CustomResource(each["type"], each["name"], each["inputs"], options)
+            secret = {name: pulumi.Output.secret(each["inputs"][name]) for name in each.get("secret", ())}
+            pulumi.CustomResource(each["type"], each["name"], {**each["inputs"], **secret}, options)
 """
 
 
@@ -50,11 +52,12 @@ class Previews:
         self._made = made
         self._engine = made.engine(policy_packs=(PACK,), policy_configs=(PACK / "environments" / "prod.json",))
 
-    def run(self, resources: Sequence[dict[str, Any]]) -> tuple[int, list[str]]:
-        """Exit code, and the mandatory rules that the engine names."""
+    def run(self, resources: Sequence[dict[str, Any]], pack: Path | None = None) -> tuple[int, list[str]]:
+        """Exit code, and the mandatory rules that the engine names; with our pack, or another at its own levels."""
+        engine = self._engine if pack is None else self._made.engine(policy_packs=(pack,))
         (self._made.root / "registers.json").write_text(json.dumps(resources), encoding="utf-8")
         self._made.output.clear()
-        code = self._engine.preview()
+        code = engine.preview()
         return code, sorted(set(re.findall(r"\[mandatory\] \[severity: \w+\]  (\S+)", self.text)))
 
     @property
@@ -108,3 +111,40 @@ def test_the_preview_of_a_known_bad_program_is_stopped_by_its_rules_and_no_other
 @pytest.mark.parametrize("program", MENDED, ids=lambda program: f"no longer {program.name}")
 def test_the_preview_of_the_mended_program_goes_through(program: Program, previews: Previews) -> None:
     assert previews.run(program.mended()) == (0, []), previews.text
+
+
+_SERVER: dict[str, Any] = {
+    "type": "pulumi:providers:postgresql",
+    "name": "server",
+    "inputs": {"host": "db.example.test", "sslmode": "verify-full", "superuser": "false"},
+}
+
+
+def _role(**more: object) -> dict[str, Any]:
+    return {
+        "type": "postgresql:index/role:Role",
+        "name": "orders",
+        "inputs": {
+            "name": "orders_app", "login": True, "connectionLimit": 5, "statementTimeout": 1000,
+            "idleInTransactionSessionTimeout": 1000, "password": "hunter2-and-more",
+        },
+        "protect": True,
+        **more,
+    }  # fmt: skip
+
+
+@pytest.mark.req("C1.11", "V11")
+def test_a_password_goes_through_if_the_program_marks_it_and_is_stopped_if_not(previews: Previews) -> None:
+    assert previews.run([_SERVER, _role()]) == (1, ["sensitive-input-is-pulumi-secret"]), previews.text
+    assert previews.run([_SERVER, _role(secret=["password"])]) == (0, []), previews.text
+    assert "hunter2" not in previews.text
+
+
+def test_a_copy_of_the_pack_stops_programs_of_others_with_nothing_else_of_this_project(
+    previews: Previews, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(PACK, tmp_path / "pack", ignore=shutil.ignore_patterns("__pycache__", "environments"))
+    settings = copied / "PulumiPolicy.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("../.venv", sys.prefix), encoding="utf-8")
+    assert previews.run(PROGRAMS[0].resources(), copied) == (1, sorted(PROGRAMS[0].stopped_by)), previews.text
+    assert previews.run(PROGRAMS[0].mended(), copied) == (0, []), previews.text

@@ -77,7 +77,7 @@ def _case(line: dict[str, Any]) -> Case:
 
 def own_cases() -> Iterator[Case]:
     """Our own cases, each as a bare pod, in a Deployment, in a CronJob and in a List."""
-    for profile, verdicts in yaml.safe_load(OWN.read_text(encoding="utf-8")).items():
+    for profile, verdicts in yaml.load(OWN.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader).items():
         for verdict, changes in verdicts.items():
             for index, each in enumerate(changes):
                 yield from _own(profile, verdict, index, each)

@@ -45,7 +45,7 @@ class Program:
     def resources(self) -> list[dict[str, Any]]:
         """Type, name, inputs and protection of each resource that it registers."""
         below_template = {f"spec.template.{path}": value for path, value in self.pod.items()}
-        objects = {**STACK, **_provider_of(self.of), self.of: _changed(self.of, {**below_template, **self.bad})}
+        objects = {**STACK, **_beside(self.of), self.of: _changed(self.of, {**below_template, **self.bad})}
         found = [_registration(each, self.type) for kind, each in objects.items() if kind != self.without]
         own = next((each for each in found if each["name"] == self.of), {})
         own["protect"] = self.protect
@@ -53,7 +53,7 @@ class Program:
 
     def mended(self) -> list[dict[str, Any]]:
         """The same of the program that does it right."""
-        own = {} if self.good is None else {**_provider_of(self.of), self.of: _changed(self.of, self.good)}
+        own = {} if self.good is None else {**_beside(self.of), self.of: _changed(self.of, self.good)}
         return [_registration(each) for each in {**STACK, **own}.values()]
 
 
@@ -71,9 +71,10 @@ def programs() -> list[Program]:
     return [Program(**entry) for entry in entries]
 
 
-def _provider_of(kind: str) -> dict[str, dict[str, Any]]:
-    """The provider that a database server's or a Docker host's resources need; without one the engine makes its own."""
-    return {name: OBJECTS[name] for name in _PROVIDERS if kind.startswith(name.removesuffix("Provider"))}
+def _beside(kind: str) -> dict[str, dict[str, Any]]:
+    """What an object needs beside it: a provider, as the engine would make its own, or a database's backups."""
+    needed = [name for name in _PROVIDERS if kind.startswith(name.removesuffix("Provider"))]
+    return {name: OBJECTS[name] for name in (["ScheduledBackup"] if kind == "Cluster" else needed)}
 
 
 def _changed(kind: str, changes: Mapping[str, object]) -> dict[str, Any]:

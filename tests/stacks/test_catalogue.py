@@ -11,7 +11,7 @@ from omnibase_infra.config.catalogue import CATALOGUE
 
 from tests.stacks.support import stacks
 
-FILE: dict[str, Any] = yaml.safe_load((stacks.ROOT / CATALOGUE).read_text())
+FILE: dict[str, Any] = yaml.load((stacks.ROOT / CATALOGUE).read_text(), Loader=yaml.CSafeLoader)
 
 
 def golden(stack: str) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from omnibase_infra.config.clusters import MAIN, DatabaseConsumerConfig, FurtherClusterConfig, cluster_name
 from omnibase_infra.config.monitoring import TokenWaiverConfig
 from omnibase_infra.config.section import Section
-from omnibase_infra.config.units import CpuMillis, Identifier, MemoryMib, ObjectName, ProjectPath
+from omnibase_infra.config.units import CpuMillis, Identifier, Label, MemoryMib, ObjectName, ProjectPath
 from omnibase_infra.waiver import Waiver
 
 WATCHDOG_MEMORY_MIB = 32
@@ -76,6 +77,8 @@ class DatabaseConfig(Section):
     """Extensions that it has, made before any migration."""
     migrations: MigrationsConfig | None = None
     """Its migration set; default none."""
+    cluster: Label | None = None
+    """Entry of `postgres.clusters` that it is in, default the main cluster. Another one is another, empty database."""
 
     @property
     def roles(self) -> list[str]:
@@ -155,12 +158,39 @@ class PostgresConfig(Section):
     watchdog: DatabaseWatchdogConfig
     """Who ends a primary that hangs."""
     operator: OperatorConfig
-    """The operator that runs the cluster."""
+    """The operator that runs the clusters."""
+    authority: Literal["operator", "environment"] = "operator"
+    """Who signs the servers' certificates: the operator, with an authority for each cluster that is known inside its
+    namespace only; or the authority of the environment (section `certificates`), which others can be told of."""
+    clusters: dict[Label, FurtherClusterConfig] = {}
+    """Name -> cluster beside the main one, for databases that must not share servers with others."""
+    consumers: dict[Label, DatabaseConsumerConfig] = {}
+    """Name -> user of databases that is no service of this stack."""
 
     @property
     def first(self) -> str:
         """Name of the database that the cluster is made with."""
         return self.first_database or next(iter(self.databases))
+
+    @property
+    def by_cluster(self) -> dict[str, PostgresConfig]:
+        """Name of each cluster -> what holds for it, with its databases alone; the main one comes first."""
+        found = {MAIN: self._cluster(None, {"first_database": self.first_database})}
+        for key, further in self.clusters.items():
+            given = further.model_dump(exclude_none=True, exclude={"pooler"})
+            pooler = self.pooler.model_copy(update=further.pooler.model_dump(exclude_none=True))
+            settings = {**given, "pooler": pooler, "first_database": further.first_database}
+            found[cluster_name(key)] = self._cluster(key, settings)
+        return found
+
+    def _cluster(self, key: str | None, settings: dict[str, object]) -> PostgresConfig:
+        databases = {name: each for name, each in self.databases.items() if each.cluster == key}
+        return self.model_copy(update={**settings, "databases": databases})
+
+    def cluster_of(self, database: str) -> str:
+        """Name of the cluster that a database is in."""
+        key = self.databases[database].cluster
+        return cluster_name(key) if key else MAIN
 
 
 def migrations_job(cluster: str) -> str:

@@ -21,6 +21,7 @@ from omnibase_infra.config.capabilities import (
     capability_secrets,
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
+from omnibase_infra.config.cluster_rules import clusters, consumers, each_cluster, first_database
 from omnibase_infra.config.databases import (
     MIGRATOR_CPU_MILLIS,
     MIGRATOR_IMAGE,
@@ -238,14 +239,8 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
 
 
 def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
-    """Roles belong to one database each; the first database is said once and for ever."""
+    """Roles belong to one database each; migrations wait for those of other databases without a circle."""
     databases = postgres.databases
-    first = postgres.first_database
-    if first is not None and first not in databases:
-        yield "postgres.first_database", first, "is not among postgres.databases", nearest(first, databases)
-    if first is None and len(databases) > 1:
-        hint = "name the one that was there first; the cluster is made with it"
-        yield "postgres.first_database", "nothing", "is required with several databases", hint
     owners: dict[str, str] = {}
     for name, database in databases.items():
         path = f"postgres.databases.{name}"
@@ -270,16 +265,24 @@ def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
 def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     """What all parts run in the stack's namespace."""
     postgres, services = sections["postgres"], sections["services"]
-    pooler, beside = postgres.pooler, sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
-    # One instance more than declared: a rolling replacement and the bootstrap Jobs need room beside the old pod.
+    beside = sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
+    return [
+        *(demand for cluster in postgres.by_cluster.values() for demand in _cluster_demands(cluster, beside)),
+        *(_service_demand(service) for service in services.values()),
+        *demands(services),
+        *capability_demands(sections),
+    ]
+
+
+def _cluster_demands(postgres: PostgresConfig, beside: int) -> list[Demand]:
+    """One cluster, with so many MiB beside each instance. An instance more than declared: a rolling replacement and the
+    bootstrap Jobs need room beside the old pod."""
+    pooler = postgres.pooler
     return [
         Demand(postgres.instances + 1, postgres.memory_mib + beside, postgres.cpu_request_millis, 0),
         Demand(2 * pooler.instances + 1, pooler.memory_mib, pooler.cpu_request_millis, 0),
         *([Demand(2, WATCHDOG_MEMORY_MIB, WATCHDOG_CPU_MILLIS, 0)] if postgres.watchdog.enabled else []),
         Demand(min(1, len(migrated(postgres.databases))), MIGRATOR_MEMORY_MIB, MIGRATOR_CPU_MILLIS, 0),
-        *(_service_demand(service) for service in services.values()),
-        *demands(services),
-        *capability_demands(sections),
     ]
 
 
@@ -294,7 +297,7 @@ def _quota(sections: Mapping[str, Any]) -> Iterator[Finding]:
     if not {"quota", "postgres", "services"} <= set(sections):
         return
     quota, postgres, counts = sections["quota"], sections["postgres"], _declared_demands(sections)
-    storage = postgres.instances * (postgres.storage_gib + postgres.wal_storage_gib)
+    storage = sum(one.instances * (one.storage_gib + one.wal_storage_gib) for one in postgres.by_cluster.values())
     sums = {
         "memory_mib": (sum(each.pods * each.memory_mib for each in counts), quota.memory_mib),
         "cpu_request_millis": (sum(each.pods * each.cpu_request_millis for each in counts), quota.cpu_request_millis),
@@ -324,7 +327,7 @@ def _capacity(sections: Mapping[str, Any]) -> Iterator[Finding]:
     for field, (received, size) in have.items():
         for allowed, hint in _room(nodes, size, asked[field], unit="MiB" if field == "memory" else "millicores"):
             yield f"cluster.capacity.{field}", received, allowed, hint
-    instances = sections["postgres"].instances
+    instances = max(one.instances for one in sections["postgres"].by_cluster.values())
     if guarded and instances > capacity.nodes:
         allowed = f"must be at least postgres.instances = {instances}: each server has a node of its own"
         yield "cluster.capacity.nodes", str(capacity.nodes), allowed, "add nodes"
@@ -346,9 +349,12 @@ _RULES: list[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]] = [
     (("cluster", "images"), _registries),
     (("images", "services"), _pins),
     (("images", "postgres", "services"), _known_images),
-    (("environment", "postgres"), _postgres),
+    (("environment", "postgres"), each_cluster(_postgres)),
+    (("postgres",), each_cluster(first_database)),
+    (("postgres", "services"), clusters),
+    (("postgres", "services", "certificates"), consumers),
     (("postgres",), _databases),
-    (("postgres", "services"), client_pools),
+    (("postgres", "services"), each_cluster(client_pools)),
     (("environment", "services"), each_service),
     (("services", "segments"), between_services),
     (("postgres", "messaging", "services", "bundles", "selected_bundles"), needs),

@@ -315,7 +315,16 @@ def bundle_env(bundles: Mapping[str, BundleConfig], selected: Sequence[str]) -> 
 def client_pools(postgres: PostgresConfig, services: Services) -> Iterator[Finding]:
     """Pools of all pods of all services must fit into the poolers, also when one pooler pod is lost."""
     pods = {name: service.replicas * (2 if service.rollout.enabled else 1) for name, service in services.items()}
-    wanted = sum(pods[name] * use.pool_max for name, each in services.items() for use in each.databases.values())
+    here = postgres.databases
+    wanted = sum(
+        pods[name] * use.pool_max
+        for name, each in services.items()
+        for key, use in each.databases.items()
+        if key in here
+    )
+    wanted += sum(
+        use.pool_max for each in postgres.consumers.values() for key, use in each.databases.items() if key in here
+    )
     pooler = postgres.pooler
     room = pooler.max_clients * max(1, pooler.instances - 1)
     if wanted > room:

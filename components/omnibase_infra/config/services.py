@@ -30,7 +30,7 @@ from omnibase_infra.waiver import Waiver
 HTTP = "http"
 """Name of the port of requests: the gateway, probes and metrics use it unless told otherwise."""
 DEFAULT_SEGMENT = "default"
-PLATFORM_PARTS = ("certificate-exporter", "database", "messages")
+PLATFORM_PARTS = ("backup-store", "certificate-exporter", "database", "messages", "restore-drill")
 """Parts of the platform beside the services, in the same namespace: no service can be called so, or `database-...`."""
 Layer = Literal["infrastructure", "runtime", "observability", "auth", "secrets"]
 Kind = Literal["service", "stateful", "job"]

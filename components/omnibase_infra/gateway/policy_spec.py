@@ -13,6 +13,9 @@ from omnibase_infra.objects import Manifest
 
 REQUEST_ID = "%REQ(X-REQUEST-ID)%"
 DEFAULT_RETRIES = 2
+IDLE_SECONDS = 4
+"""For how long a proxy keeps an unused connection to a pod. The pod must not be the first to close it: a call that is
+then on its way fails, and may not be repeated. Uvicorn and Node close after five seconds, others later."""
 MOST_CORS_SECONDS = 86_400
 _YEAR_SECONDS = 31_536_000
 _POLICY = "gateway.envoyproxy.io/v1alpha1"
@@ -99,7 +102,7 @@ def backends(name: str, args: GatewayArgs) -> Manifest:
         "targetRefs": [_target(name)],
         "rateLimit": rate_limit(_limits(args)),
         "requestBuffer": {"limit": f"{int(args.get('max_body_kib', 1024))}Ki"},
-        "timeout": {"tcp": {"connectTimeout": "2s"}, "http": {"connectionIdleTimeout": "60s"}},
+        "timeout": {"tcp": {"connectTimeout": "2s"}, "http": {"connectionIdleTimeout": f"{IDLE_SECONDS}s"}},
         "retry": retry(DEFAULT_RETRIES),
         "circuitBreaker": {
             "maxConnections": 1024,

@@ -23,7 +23,7 @@ def our_alerts(args: MonitoringStackArgs) -> list[Alert]:
     """All alerts of ours for what the arguments name, with `for` at least two readings long."""
     found = [
         *(alert for service in args["services"] for alert in _service(service)),
-        *(_database(args["database"]) if "database" in args else []),
+        *(alert for database in args.get("databases", []) for alert in _database(database)),
         *(_nodes(args["nodes"]) if "nodes" in args else []),
         *(workload_alerts(args["workloads"]) if "workloads" in args else []),
         *(_certificates() if args.get("certificates") else []),

@@ -70,8 +70,8 @@ class MonitoringStackArgs(TypedDict):
     """Whose metrics are read; each gets a PodMonitor and a network flow."""
     services: list[str]
     """Names of targets that serve people: each gets alerts on outage, errors and slowness."""
-    database: NotRequired[str]
-    """Name of the target that is a PostgreSQL cluster; gets alerts on primary, replicas and connections."""
+    databases: NotRequired[list[str]]
+    """Names of the targets that are PostgreSQL clusters; each gets alerts on primary, replicas and connections."""
     nodes: NotRequired[str]
     """Name of the target that is the node exporter; gets an alert on disks."""
     workloads: NotRequired[str]

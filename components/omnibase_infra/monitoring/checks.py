@@ -38,8 +38,8 @@ def _targets(args: MonitoringStackArgs) -> list[str]:
     ]
     for target in args["targets"]:
         found += [f"target {target['name']!r}: {problem}" for problem in _target(args, target)]
-    named = {"services": args["services"]}
-    named |= {field: [str(args[field])] for field in ("database", "nodes", "workloads") if field in args}
+    named = {"services": args["services"], "databases": args.get("databases", [])}
+    named |= {field: [str(args[field])] for field in ("nodes", "workloads") if field in args}
     for field, wanted in named.items():
         for name in wanted:
             if name not in counts:

@@ -38,6 +38,7 @@ from omnibase_infra.config.backup import (
 )
 from omnibase_infra.config.timetable import longest_gap
 from omnibase_infra.platform.certificates import Certificates
+from omnibase_infra.platform.cluster_alerts import of_cluster
 from omnibase_infra.platform.room import Room
 from omnibase_infra.platform.secrets import entry
 from omnibase_infra.postgres import (
@@ -85,9 +86,11 @@ class Backups:
             "sidecar_memory_mib": settings.sidecar_memory_mib,
         }
 
-    def give(self, args: PostgresClusterArgs, namespace: str) -> None:
-        """Add them to what a cluster is made of."""
+    def give(self, args: PostgresClusterArgs, cluster: str, namespace: str) -> None:
+        """Add them to what a cluster is made of. Drill and restore are of the main one."""
         args["backups"] = self.args
+        if cluster != CLUSTER:
+            return
         if self.settings.drill.enabled:
             args["inspectors"] = {INSPECTOR: drill_party(DRILL, namespace)}
         recovery = self.settings.recovery
@@ -132,7 +135,7 @@ def make_drill(room: Room, backups: Backups | None, database: PostgresCluster) -
             "user": INSPECTOR,
             "password_secret": database.role_secrets.apply(lambda secrets: secrets[INSPECTOR]),
             "ca_secret": database.ca_secret,
-            "databases": list(postgres.databases),
+            "databases": list(postgres.by_cluster[CLUSTER].databases),
             "scratch_gib": settings.drill.scratch_gib or postgres.storage_gib + 1,
             "memory_mib": settings.drill.memory_mib,
             "report_memory_mib": REPORT_MEMORY_MIB,
@@ -148,7 +151,9 @@ def make_backup_alerts(room: Room) -> list[Alert]:
     settings = room.config.backup
     if not settings.enabled:
         return []
-    own = backup_alerts(CLUSTER, longest_gap(settings.schedule))
+    gap = longest_gap(settings.schedule)
+    clusters = room.config.postgres.by_cluster
+    own = [alert for cluster in clusters for alert in of_cluster(cluster, backup_alerts(cluster, gap))]
     return [*own, *(drill_alerts(report_name(DRILL)) if settings.drill.enabled else [])]
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import pulumi
 
 from omnibase_infra.alert import Alert
+from omnibase_infra.config.clusters import MAIN
 from omnibase_infra.environment import Environment, EnvironmentArgs
 from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.platform.agents import make_agents
 from omnibase_infra.platform.args import PlatformArgs
 from omnibase_infra.platform.backup import make_backup_alerts, make_backups, make_drill
 from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
-from omnibase_infra.platform.database import DATABASE, make_database, make_database_alerts, make_operators
+from omnibase_infra.platform.connections import database_outputs
+from omnibase_infra.platform.database import make_database_alerts, make_databases, make_operators
 from omnibase_infra.platform.gateway import make_gateway
 from omnibase_infra.platform.logging import make_logging, make_logging_alerts
 from omnibase_infra.platform.messaging import make_message_alerts, make_messaging
@@ -54,9 +56,10 @@ class Platform(pulumi.ComponentResource):
         self._certificates = make_certificates(self._room)
         self._operators = make_operators(self._room)
         self._backups = make_backups(self._room, self._certificates, self._operators)
-        self._database = make_database(self._room, self._operators, self._backups)
+        self._databases = make_databases(self._room, self._certificates, self._operators, self._backups)
+        self._database = self._databases[MAIN]
         self._messages = make_messaging(self._room, self._certificates)
-        used = Used(database=self._database, secrets=make_secrets(self._room), messages=self._messages)
+        used = Used(databases=self._databases, secrets=make_secrets(self._room), messages=self._messages)
         self._services = make_services(self._room, used)
         self._agents = make_agents(self._room)
         self._logging = make_logging(self._room, self._agents)
@@ -108,7 +111,7 @@ class Platform(pulumi.ComponentResource):
     ) -> dict[str, pulumi.Input[Any]]:
         """Last, as it watches all others: what they serve, and who makes the namespaces that they live in."""
         targets: list[ScrapeTarget] = [
-            *self._database.scrape_targets,
+            *(target for cluster in self._databases.values() for target in cluster.scrape_targets),
             *(target for operator in self._operators for target in operator.scrape_targets),
             *(each for key, it in self._room.services.items() for each in service_targets(self._room, key, it)),
             *self.scrape_targets,
@@ -121,12 +124,13 @@ class Platform(pulumi.ComponentResource):
         return {
             "namespace": self.namespace,
             "environment": self._config.environment.value,
-            "database_rw_endpoint": endpoint(DATABASE, self.namespace, "rw"),
-            "database_ro_endpoint": endpoint(DATABASE, self.namespace, "ro"),
+            "database_rw_endpoint": endpoint(MAIN, self.namespace, "rw"),
+            "database_ro_endpoint": endpoint(MAIN, self.namespace, "ro"),
             "database_name": self._database.database,
             "database_user": self._database.user,
             "database_secret": self._database.password_secret,
             "database_ca_secret": self._database.ca_secret,
+            **database_outputs(self._room, self._databases, self._certificates),
             "images": dict(self._args.images),
             "image_pins": dict(self._config.images.pins),
             "overrides": dict(self._args.overrides),

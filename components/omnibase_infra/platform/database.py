@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from operator import itemgetter
 
 from omnibase_infra.alert import Alert
-from omnibase_infra.config import DatabaseConfig, ServiceConfig
-from omnibase_infra.config.backup import CLUSTER
+from omnibase_infra.config import DatabaseConfig, PostgresConfig, ServiceConfig
+from omnibase_infra.config.clusters import MAIN
 from omnibase_infra.config.databases import MIGRATOR_IMAGE, MigrationsConfig
 from omnibase_infra.config.rules import WATCHDOG_IMAGE
 from omnibase_infra.config.services import ServiceDatabaseConfig, prefix
 from omnibase_infra.platform.backup import PLUGIN_CPU_MILLIS, PLUGIN_MEMORY_MIB, Backups
+from omnibase_infra.platform.certificates import Certificates
+from omnibase_infra.platform.cluster_alerts import of_cluster
+from omnibase_infra.platform.connections import consumers
 from omnibase_infra.platform.room import Room
 from omnibase_infra.postgres import (
     OPERATOR,
@@ -21,39 +24,61 @@ from omnibase_infra.postgres import (
     PostgresMigrationsArgs,
     PostgresOperator,
     PostgresOperatorArgs,
+    client_alerts,
     database_alerts,
     performance_alerts,
+    server_hosts,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
 
-DATABASE = CLUSTER
 _PASSWORD_DIRECTORY = "/run/secrets/databases"  # noqa: S105  # a directory, not a password
 _CA_DIRECTORY = "/run/secrets/database-ca"
 
 
-def make_database(room: Room, operators: list[PostgresOperator], backups: Backups | None) -> PostgresCluster:
-    """The PostgreSQL cluster, after its operator unless another stack of the Kubernetes cluster has it."""
-    args = _cluster_args(room)
-    if backups is not None:
-        backups.give(args, room.namespace)
-    before = backups.before if backups else []
-    return PostgresCluster(DATABASE, args, room.below(room.environment, *operators, *before))
+def make_databases(
+    room: Room, certificates: Certificates, operators: list[PostgresOperator], backups: Backups | None
+) -> dict[str, PostgresCluster]:
+    """The PostgreSQL clusters by name, the main one first; after their operator, unless another stack of the Kubernetes
+    cluster has it."""
+    made = {}
+    before = [room.environment, *operators, *(backups.before if backups else [])]
+    for name, settings in room.config.postgres.by_cluster.items():
+        args = _cluster_args(room, name, settings)
+        if backups is not None:
+            backups.give(args, name, room.namespace)
+        if settings.authority == "environment":
+            hosts = server_hosts(name, room.namespace)
+            server = certificates.server(f"{name}-tls", namespace=room.namespace, hosts=hosts)
+            args["tls_secret"], args["ca_secret"] = server.secret, certificates.trust(room.namespace)
+        made[name] = PostgresCluster(name, args, room.below(*before))
+    return made
 
 
 def make_database_alerts(room: Room) -> list[Alert]:
     """Alerts on volumes that fill, on services that do not reach their database, and on what makes it slow."""
-    settings = room.config.postgres
-    filling = database_alerts(DATABASE, settings.storage_gib, settings.wal_storage_gib)
-    return [*filling, *performance_alerts(DATABASE, settings.wal_storage_gib, settings.pooler.max_clients)]
+    filling, slow = list[Alert](), list[Alert]()
+    for name, each in room.config.postgres.by_cluster.items():
+        filling += of_cluster(name, database_alerts(name, each.storage_gib, each.wal_storage_gib))
+        slow += of_cluster(name, performance_alerts(name, each.wal_storage_gib, each.pooler.max_clients))
+    return [*filling, *client_alerts(), *slow]
 
 
 def connect(
-    args: HardenedWorkloadArgs, uses: Mapping[str, ServiceDatabaseConfig], room: Room, it: PostgresCluster
-) -> None:
-    """Give a workload its databases: addresses, role, password and certificate as files, a restart on new passwords."""
+    args: HardenedWorkloadArgs,
+    uses: Mapping[str, ServiceDatabaseConfig],
+    room: Room,
+    clusters: Mapping[str, PostgresCluster],
+) -> list[PostgresCluster]:
+    """Give a workload its databases: addresses, role, password and certificate as files, a restart on new passwords.
+
+    Returns:
+        The clusters that it uses.
+    """
     mounts = args.setdefault("secret_mounts", [])
     for name, use in uses.items():
+        cluster = room.config.postgres.cluster_of(name)
+        it, authority = clusters[cluster], _authority(cluster)
         role, directory = _role(room, name, use.role), f"{_PASSWORD_DIRECTORY}/{name}"
         args.setdefault("env", {}).update({
             f"{prefix(name)}_DATABASE_RW_HOST": it.rw_host,
@@ -63,12 +88,20 @@ def connect(
             f"{prefix(name)}_DATABASE_USER": role,
             f"{prefix(name)}_DATABASE_PASSWORD_FILE": f"{directory}/password",
             f"{prefix(name)}_DATABASE_SSLMODE": "verify-full",
-            f"{prefix(name)}_DATABASE_CA_FILE": f"{_CA_DIRECTORY}/ca.crt",
+            f"{prefix(name)}_DATABASE_CA_FILE": f"{authority}/ca.crt",
         })  # fmt: skip
         secret = it.role_secrets.apply(itemgetter(role))
         mounts.append({"secret": secret, "keys": ["password"], "path": directory})
-    mounts.append({"secret": it.ca_secret, "keys": ["ca.crt"], "path": _CA_DIRECTORY})
+    used = {room.config.postgres.cluster_of(name): None for name in uses}
+    for cluster in used:
+        mounts.append({"secret": clusters[cluster].ca_secret, "keys": ["ca.crt"], "path": _authority(cluster)})
     args.setdefault("restart_on", {})["database-password-generation"] = str(room.config.postgres.password_generation)
+    return [clusters[cluster] for cluster in used]
+
+
+def _authority(cluster: str) -> str:
+    """Directory of the certificate that signs those of a cluster."""
+    return _CA_DIRECTORY if cluster == MAIN else f"{_CA_DIRECTORY}-{cluster}"
 
 
 def _role(room: Room, database: str, use: str) -> str:
@@ -77,9 +110,9 @@ def _role(room: Room, database: str, use: str) -> str:
     return settings.read_only_role if use == "read_only" and settings.read_only_role else settings.app_role
 
 
-def clients(services: dict[str, ServiceConfig]) -> list[str]:
-    """Names of the services that use the database."""
-    return [name for name, service in services.items() if service.databases]
+def clients(services: dict[str, ServiceConfig], databases: Collection[str]) -> list[str]:
+    """Names of the services that use any of these databases."""
+    return [name for name, service in services.items() if any(key in databases for key in service.databases)]
 
 
 def make_operators(room: Room) -> list[PostgresOperator]:
@@ -125,8 +158,8 @@ def _migrations(settings: MigrationsConfig, files: Mapping[str, str]) -> Postgre
     return found
 
 
-def _cluster_args(room: Room) -> PostgresClusterArgs:
-    settings, cluster = room.config.postgres, room.config.cluster
+def _cluster_args(room: Room, name: str, settings: PostgresConfig) -> PostgresClusterArgs:
+    cluster = room.config.cluster
     found: PostgresClusterArgs = {
         "namespace": room.namespace,
         "environment": room.tier,
@@ -148,7 +181,10 @@ def _cluster_args(room: Room) -> PostgresClusterArgs:
         },
         "first_database": settings.first,
         "operator": OPERATOR,
-        "clients": [party for name in clients(room.services) for party in room.instances(name)],
+        "clients": [
+            *(party for service in clients(room.services, settings.databases) for party in room.instances(service)),
+            *consumers(room, settings),
+        ],
         "api_server_cidrs": cluster.api_server,
         "api_server_ports": cluster.api_server_ports,
         "priority_class": room.environment.data_priority_class,

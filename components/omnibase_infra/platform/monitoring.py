@@ -33,7 +33,6 @@ from omnibase_infra.network import Party, network_alerts
 from omnibase_infra.objects import child
 from omnibase_infra.platform.certificates import EXPORTER as CERTIFICATE_EXPORTER
 from omnibase_infra.platform.certificates import Certificates
-from omnibase_infra.platform.database import DATABASE
 from omnibase_infra.platform.network import DeclaredPolicies
 from omnibase_infra.platform.rollout import analyses
 from omnibase_infra.platform.room import Room
@@ -238,7 +237,7 @@ def _args(room: Room, home: Environment, targets: Sequence[ScrapeTarget]) -> Mon
         "alertmanager_image": room.args.images["alertmanager"],
         "targets": list(targets),
         "services": [name for name, each in room.services.items() if each.metrics],
-        "database": DATABASE,
+        "databases": list(room.config.postgres.by_cluster),
         "nodes": NODE_EXPORTER,
         "workloads": WORKLOAD_JOB,
         "certificates": CERTIFICATE_EXPORTER in names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -31,7 +32,7 @@ ends because another is not there yet."""
 class Used:
     """The parts of the environment that services may use."""
 
-    database: PostgresCluster
+    databases: Mapping[str, PostgresCluster]
     secrets: SecretSet | None
     messages: MessageBus | None
 
@@ -73,8 +74,7 @@ def _make(room: Room, used: Used, name: str, others: list[HardenedWorkload]) -> 
     give_secrets(room, args, name, prefix, used.secrets)
     before: list[pulumi.Resource] = [room.environment, *others]
     if settings.databases:
-        connect(args, settings.databases, room, used.database)
-        before.append(used.database)
+        before += connect(args, settings.databases, room, used.databases)
     if used.messages is not None and uses_messages(room, name):
         connect_messages(args, prefix, name, used.messages, room.config.messaging.credential_generation)
         before.append(used.messages)

@@ -11,7 +11,7 @@ _RUNBOOK = "database-filling"
 
 
 def database_alerts(job: str, storage_gib: int, wal_storage_gib: int) -> list[Alert]:
-    """Alerts on data and write-ahead log that come near the size of their volumes, and on services without a database.
+    """Alerts on data and write-ahead log of one cluster that come near the size of their volumes.
 
     Args:
         job: of the instances' series.
@@ -32,6 +32,12 @@ def database_alerts(job: str, storage_gib: int, wal_storage_gib: int) -> list[Al
             "runbook": _RUNBOOK,
             "labels": {"database": job},
         },
+    ]
+
+
+def client_alerts() -> list[Alert]:
+    """Alerts on services that do not reach their database, whichever it is."""
+    return [
         {
             "name": "ServiceWithoutDatabase",
             # what services say themselves, also of a database on somebody else's server

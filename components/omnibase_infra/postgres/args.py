@@ -101,6 +101,11 @@ class PostgresClusterArgs(TypedDict):
     """CPU request of a pooler pod, default 25."""
     storage_class: NotRequired[str]
     """Default: the cluster's default class."""
+    tls_secret: NotRequired[pulumi.Input[str]]
+    """Secret (kubernetes.io/tls) with the certificate of servers and poolers, for `server_hosts(name, namespace)`;
+    default: the operator makes one, by an authority of the cluster's own."""
+    ca_secret: NotRequired[pulumi.Input[str]]
+    """Secret with the `ca.crt` that clients verify it with; required with `tls_secret`."""
     priority_class: NotRequired[pulumi.Input[str]]
     """PriorityClass of instances and poolers."""
     password_generation: NotRequired[int]

@@ -236,6 +236,8 @@ def _parties(args: PostgresClusterArgs) -> list[str]:
         name for name, count in Counter(client["name"].lower() for client in args["clients"]).items() if count > 1
     ]
     found += [f"clients: the name {name!r} is used more than once" for name in doubles]
+    if ("tls_secret" in args) != ("ca_secret" in args):
+        found.append("tls_secret and ca_secret come together: a certificate, and the authority that clients know it by")
     if not args["api_server_cidrs"] or not args["api_server_ports"]:
         found.append("api_server_cidrs and api_server_ports are required: instances hold their lease at the API server")
     return found

@@ -43,7 +43,7 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             "managed": {
                 "roles": [*databases.roles(name, args), *ops_roles.roles(name), *inspectors.roles(name, args)],
             },
-            "certificates": {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])},
+            "certificates": _certificates(name, args),
             "podSelectorRefs": [*_selectors(name, args), *inspectors.selectors(args)],
             "storage": _volume(args["storage_gib"], args),
             "walStorage": _volume(args["wal_storage_gib"], args),
@@ -58,6 +58,12 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             **_failover(args),
         },
     }
+
+
+def _certificates(name: str, args: PostgresClusterArgs) -> Manifest:
+    if "tls_secret" not in args:
+        return {"serverAltDNSNames": names.certificate_hosts(name, args["namespace"])}
+    return {"serverTLSSecret": args["tls_secret"], "serverCASecret": args["ca_secret"]}
 
 
 def _selectors(name: str, args: PostgresClusterArgs) -> list[Manifest]:

@@ -71,6 +71,7 @@ class PostgresCluster(pulumi.ComponentResource):
         super().__init__("omnibase-infra:index:PostgresCluster", name, inputs, opts)
         flows = self._flows(name, args)
         roles = [*databases.login_roles(args), *inspectors.inspectors(args)]
+        self.passwords: dict[str, pulumi.Output[str]] = {}
         secrets = {role: self._password(name, args, role) for role in roles}
         stores = [child(self, f"{name}-{role}", each) for role, each in backups.objects(name, args).items()]
         metrics = child(self, f"{name}-queries", queries.config_map(name, args))
@@ -91,7 +92,9 @@ class PostgresCluster(pulumi.ComponentResource):
             self._migrate(name, args, cluster, made)
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
         make_watchdog(self, name, args, cluster)
-        self.scrape_targets: list[ScrapeTarget] = cluster_targets(name, args["namespace"])
+        self.scrape_targets: list[ScrapeTarget] = cluster_targets(
+            name, args["namespace"], own_authority="tls_secret" not in args
+        )
         self._outputs(name, args, secrets, poolers)
 
     def _flows(self, name: str, args: PostgresClusterArgs) -> list[NetworkFlow]:
@@ -122,13 +125,13 @@ class PostgresCluster(pulumi.ComponentResource):
     def _password(self, name: str, args: PostgresClusterArgs, role: str) -> KubernetesObject:
         generation, secret = int(args.get("password_generation", 1)), databases.secret(name, args, role)
         first = role == databases.first(args)["app_role"]
-        password = generated_password(self, name if first else f"{name}-{role}", generation)
+        self.passwords[role] = generated_password(self, name if first else f"{name}-{role}", generation)
         manifest = role_secret(
             name,
             args["namespace"],
             args["environment"],
             role=role,
-            password=password,
+            password=self.passwords[role],
             generation=generation,
             secret=secret,
         )
@@ -183,7 +186,8 @@ class PostgresCluster(pulumi.ComponentResource):
         self.password_secret = secrets[databases.first(args)["app_role"]].urn.apply(lambda _: names.app_secret(name))
         self.role_secrets = pulumi.Output.all(*(each.urn for each in secrets.values())).apply(lambda _: called)
         self.direct_host = poolers["rw"].urn.apply(lambda _: service_host(f"{name}-rw", args["namespace"]))
-        self.ca_secret = poolers["rw"].urn.apply(lambda _: names.ca_secret(name))
+        behind = pulumi.Output.all(poolers["rw"].urn, databases.ca_secret(name, args))
+        self.ca_secret = behind.apply(lambda both: str(both[1]))
         self.port = pulumi.Output.from_input(names.PORT)
         self.database = pulumi.Output.from_input(args["first_database"])
         self.user = pulumi.Output.from_input(databases.first(args)["app_role"])

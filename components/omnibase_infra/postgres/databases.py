@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pulumi
+
 from omnibase_infra.config.databases import OPS_ROLES
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
@@ -45,6 +47,11 @@ def login_roles(args: PostgresClusterArgs) -> list[str]:
 def secret(cluster: str, args: PostgresClusterArgs, role: str) -> str:
     """Name of the Secret of a role that logs in."""
     return names.app_secret(cluster) if role == first(args)["app_role"] else names.role_secret(cluster, role)
+
+
+def ca_secret(cluster: str, args: PostgresClusterArgs) -> pulumi.Input[str]:
+    """Secret with the `ca.crt` that clients need."""
+    return args["ca_secret"] if "tls_secret" in args else names.ca_secret(cluster)
 
 
 def entries(args: PostgresClusterArgs, source: str) -> list[str]:

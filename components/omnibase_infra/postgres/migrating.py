@@ -120,4 +120,4 @@ def _secrets(cluster: str, args: PostgresClusterArgs) -> list[SecretMount]:
         }
         for database, role in databases.migrators(args).items()
     ]
-    return [*found, {"secret": names.ca_secret(cluster), "keys": ["ca.crt"], "path": _CA_DIRECTORY}]
+    return [*found, {"secret": databases.ca_secret(cluster, args), "keys": ["ca.crt"], "path": _CA_DIRECTORY}]

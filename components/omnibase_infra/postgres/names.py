@@ -38,6 +38,12 @@ def certificate_hosts(cluster: str, namespace: str) -> list[str]:
     return [host for role in ("rw", "ro") for host in service_hosts(pooler(cluster, role), namespace)]
 
 
+def server_hosts(cluster: str, namespace: str) -> list[str]:
+    """All names of servers and poolers: what a certificate must hold that the operator does not make."""
+    servers = [host for role in ("rw", "r", "ro") for host in service_hosts(f"{cluster}-{role}", namespace)]
+    return [*servers, *certificate_hosts(cluster, namespace)]
+
+
 def ca_secret(cluster: str) -> str:
     """Secret of the certificate authority, made by the operator; clients need its `ca.crt` only."""
     return f"{cluster}-ca"

@@ -21,13 +21,15 @@ TABLES = 10
 """Tables of each database with series of their own."""
 _MAINTENANCE = ["postgres"]  # what holds for the whole server is asked where no user can make anything
 
+# The operator's own statements are the same few in each cluster, and would fill the list of one that has little to do.
+_OPERATORS = "'postgres', 'cnpg_metrics_exporter', 'streaming_replica', 'cnpg_pooler_pgbouncer'"
 _STATEMENTS = f"""
 SELECT d.datname, pg_get_userbyid(s.userid) AS usename, s.queryid::text, sum(s.calls) AS calls,
   sum(s.total_exec_time) / 1000 AS seconds, sum(s.rows) AS rows,
   sum(s.shared_blk_read_time + s.shared_blk_write_time + s.temp_blk_read_time + s.temp_blk_write_time) / 1000
     AS io_seconds
 FROM public.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-WHERE s.queryid IS NOT NULL
+WHERE s.queryid IS NOT NULL AND pg_get_userbyid(s.userid) NOT IN ({_OPERATORS})
 GROUP BY 1, 2, 3 ORDER BY 5 DESC LIMIT {STATEMENTS}
 """  # noqa: S608  # a number of ours
 _STATEMENTS_THERE = "SELECT to_regclass('public.pg_stat_statements') IS NOT NULL"

@@ -8,17 +8,19 @@ POOLER_PORT = 9127
 OPERATOR_PORT = 8080
 
 
-def cluster_targets(cluster: str, namespace: str) -> list[ScrapeTarget]:
-    """Instances (TLS, by the cluster's own authority) and poolers."""
+def cluster_targets(cluster: str, namespace: str, *, own_authority: bool = True) -> list[ScrapeTarget]:
+    """Instances (TLS, by the cluster's own authority or the platform's) and poolers."""
+    instances: ScrapeTarget = {
+        "name": cluster,
+        "namespace": namespace,
+        "labels": names.instances(cluster, namespace)["labels"],
+        "port": INSTANCE_PORT,
+        "server_name": f"{cluster}-rw",
+    }
+    if own_authority:
+        instances["ca_secret"] = names.ca_secret(cluster)
     return [
-        {
-            "name": cluster,
-            "namespace": namespace,
-            "labels": names.instances(cluster, namespace)["labels"],
-            "port": INSTANCE_PORT,
-            "server_name": f"{cluster}-rw",
-            "ca_secret": names.ca_secret(cluster),
-        },
+        instances,
         {
             "name": f"{cluster}-pooler",
             "namespace": namespace,

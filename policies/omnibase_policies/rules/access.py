@@ -104,7 +104,7 @@ def _ports(pod: Pod) -> list[View]:
 
 @object_rule(
     "readable-pod",
-    "The pod has the shape that rules can judge",
+    "Objects and their pods have the shape that rules can judge",
     severity=Severity.HIGH,
     rationale="A field of a wrong type says nothing to a rule: what cannot be read must not pass as harmless.",
     remedy="Write the field as the API describes it.",

@@ -168,13 +168,18 @@ def df_nonroot_user(found: Object, parameters: Parameters) -> Iterator[Problem]:
 
 def _chain(stages: list[Stage]) -> list[Stage]:
     """The last stage, after the stages that it begins with."""
+    named: dict[str, int] = {}
+    begins: list[int | None] = []
+    for place, stage in enumerate(stages):
+        begins.append(named.get(stage.base.lower()))
+        if stage.name:
+            named[stage.name] = place
     chain: list[Stage] = []
-    wanted = stages[-1] if stages else None
-    while wanted is not None:
-        chain.insert(0, wanted)
-        earlier = stages[: stages.index(wanted)]
-        wanted = next((each for each in reversed(earlier) if each.name and each.name == wanted.base.lower()), None)
-    return chain
+    at = len(stages) - 1 if stages else None
+    while at is not None:
+        chain.append(stages[at])
+        at = begins[at]
+    return chain[::-1]
 
 
 def _bases(stages: list[Stage]) -> Iterator[Stage]:
@@ -257,13 +262,30 @@ def _is_remote(each: Instruction, remote: re.Pattern[str]) -> bool:
 
 
 _UNVERIFIED = re.compile(
-    r"\bcurl\b[^&|;\n]*\s(--insecure|-[a-zA-Z]*k[a-zA-Z]*)(\s|$)|\bwget\b[^&|;\n]*--no-check-certificate"
-    r"|--trusted-host"
-    r"|strict-ssl[ =]+[\"']?false|NODE_TLS_REJECT_UNAUTHORIZED=[\"']?0|PYTHONHTTPSVERIFY=[\"']?0"
-    r"|GIT_SSL_NO_VERIFY|http\.sslverify[ =]+[\"']?(false|0)|sslverify=(false|0)|Verify-Peer=false"
-    r"|ssl_verify[ =]+false",
+    r"--trusted-host"
+    r"|strict-ssl[ =][\"' ]{0,3}false|NODE_TLS_REJECT_UNAUTHORIZED[ =][\"']?0|PYTHONHTTPSVERIFY[ =][\"']?0"
+    r"|GIT_SSL_NO_VERIFY|http\.sslverify[ =][\"' ]{0,3}(false|0)|sslverify=(false|0)|Verify-Peer=false"
+    r"|ssl_verify[ =]{1,3}false",
     re.IGNORECASE,
 )
+_CURL = re.compile(r"--insecure|-[a-zA-Z]*k[a-zA-Z]*")
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """The words of each command of a shell's line."""
+    for command in re.split(r"[&|;\n]+", text):
+        yield command.split()
+
+
+def _trusts_anybody(text: str) -> bool:
+    for words in _commands(text):
+        if ("curl" in words and any(_CURL.fullmatch(word) for word in words)) or (
+            "wget" in words and "--no-check-certificate" in words
+        ):
+            return True
+    return _UNVERIFIED.search(text) is not None
+
+
 _UNSIGNED = re.compile(
     r"--allow-unauthenticated|--force-yes|--allow-untrusted|--nogpgcheck|--no-gpg-checks?|--nosignature|--nodigest"
     r"|gpgcheck=0|\[[^\]]*trusted=yes|AllowInsecureRepositories|--allow-insecure-repositories|--force-missing",
@@ -284,7 +306,7 @@ _UNSIGNED = re.compile(
 def df_tls_verification(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """No RUN, ENV or ARG turns a check of certificates off."""
     names = ("RUN", "ENV", "ARG")
-    yield from _each(found, lambda each: each.name in names and bool(_UNVERIFIED.search(each.text)), "must verify TLS")
+    yield from _each(found, lambda each: each.name in names and _trusts_anybody(each.text), "must verify TLS")
 
 
 @resource_rule(
@@ -328,16 +350,26 @@ def df_package_hygiene(found: Object, parameters: Parameters) -> Iterator[Proble
     yield from _each(found, lambda each: each.name == "RUN" and _is_untidy(each.text), "should be tidy")
 
 
+_MANAGERS = frozenset({"apt", "apt-get", "apk", "pip", "pip3"})
+_VERBS = frozenset({"update", "install", "add"})
+
+
 def _is_untidy(text: str) -> bool:
-    installs = re.search(r"\bapt(-get)?\b[^&|;\n]*\binstall\b", text)
-    if re.search(r"\bapt(-get)?\b[^&|;\n]*\bupdate\b", text) and not installs:
+    said = {
+        (manager, verb)
+        for words in map(set, _commands(text))
+        for manager in _MANAGERS & words
+        for verb in _VERBS & words
+    }
+    installs = {("apt", "install"), ("apt-get", "install")} & said
+    if {("apt", "update"), ("apt-get", "update")} & said and not installs:
         return True
     cached = "--mount=type=cache" in text or "/var/lib/apt/lists" in text
     if installs and ("--no-install-recommends" not in text or not cached):
         return True
-    if re.search(r"\bapk\b[^&|;\n]*\badd\b", text) and "--no-cache" not in text and "/var/cache/apk" not in text:
+    if ("apk", "add") in said and "--no-cache" not in text and "/var/cache/apk" not in text:
         return True
-    return bool(re.search(r"\bpip3?\b[^&|;\n]*\binstall\b", text)) and "--no-cache-dir" not in text and not cached
+    return bool({("pip", "install"), ("pip3", "install")} & said) and "--no-cache-dir" not in text and not cached
 
 
 @resource_rule(

@@ -31,6 +31,11 @@ def run_as_non_root(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     yield from _not_in_user_namespace(pod, parameters, found)
 
 
+def _is_not_root(value: object) -> bool:
+    """A number other than 0; what is no number is not one that the API server would take."""
+    return is_number(value) and value != 0
+
+
 @pod_rule(
     "no-run-as-uid-0",
     "No user id 0",
@@ -48,7 +53,7 @@ def no_run_as_uid_0(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
 
 def _uid_0(pod: Pod) -> Iterator[Problem]:
     for context in everywhere(pod):
-        yield from if_set(context["runAsUser"], lambda value: value != 0, "must not be 0")
+        yield from if_set(context["runAsUser"], _is_not_root, "must not be 0")
 
 
 @pod_rule(
@@ -87,11 +92,9 @@ def high_uid_gid(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
 )
 def no_root_group(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """`runAsGroup` is set for every container, its own or the pod's, and 0 is in none of the lists of groups."""
-    yield from inherited(
-        pod, lambda context: context["runAsGroup"], lambda value: value != 0, "must not be 0, here or on the pod"
-    )
+    yield from inherited(pod, lambda context: context["runAsGroup"], _is_not_root, "must not be 0, here or on the pod")
     for group in (pod.security["fsGroup"], *pod.security["supplementalGroups"].items()):
-        yield from if_set(group, lambda value: value != 0, "must not be 0")
+        yield from if_set(group, _is_not_root, "must not be 0")
 
 
 @pod_rule(

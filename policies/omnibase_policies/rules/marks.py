@@ -28,7 +28,6 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "DockerRegistryImage": ("authConfig.password", "build.authConfigs.*.password", "build.authConfigs.*.identityToken"),
     "DockerRemoteImage": ("build.authConfigs.*.password", "build.authConfigs.*.identityToken"),
     "GcpSqlInstance": ("rootPassword",),
-    "KubernetesProvider": ("kubeconfig",),
     "PostgresqlProvider": ("password",),
     "PostgresqlRole": ("password", "passwordWo"),
 }
@@ -84,6 +83,8 @@ def _sensitive(found: Object) -> Iterator[View]:
     if found.kind == "DockerContainer":
         yield from (each for each in found.view["envs"].items() if names_credential(each.text().partition("=")[0]))
         yield from (each["content"] for each in found.view["uploads"].items() if _holds_credential(each))
+    if found.kind == "KubernetesProvider" and any(sign in found.view["kubeconfig"].text() for sign in "\n{"):
+        yield found.view["kubeconfig"]  # else it is the path of one
     if found.kind == "PostgresqlSubscription" and "password=" in found.view["conninfo"].text():
         yield found.view["conninfo"]
 
@@ -134,17 +135,30 @@ def random_secret_rotatable(found: Object, parameters: Parameters) -> Iterator[P
 def stack_output_no_plaintext_secret(
     objects: Sequence[Object], parameters: Parameters
 ) -> Iterator[tuple[Object, Problem]]:
-    """No output that is not marked has the name or the form of a credential, at any depth."""
-    for found in objects:
-        if found.kind == "PulumiStack" and (found.registered is None or found.registered.keeps_marks):
-            for problem in _readable("", found.view, set()):
+    """No output that is not marked has the name or the form of a credential, at any depth; names of Secrets may."""
+    stacks = [found for found in objects if found.kind == "PulumiStack"]
+    names = frozenset(_names_of_secrets(objects)) if stacks else frozenset()
+    for found in stacks:
+        if found.registered is None or found.registered.keeps_marks:
+            for problem in _readable("", found.view, names, set()):
                 yield found, problem
+
+
+def _names_of_secrets(objects: Sequence[Object]) -> Iterator[str]:
+    """Of those that the stack makes, and of those that its pods mount, which an operator may have made."""
+    for found in objects:
+        if found.kind == "Secret":
+            yield found.name
+        for pod in found.pods:
+            for volume in pod.spec["volumes"].items():
+                yield volume.at("secret", "secretName").text()
+                yield from (each.at("secret", "name").text() for each in volume.at("projected", "sources").items())
 
 
 _STATED = "must be marked as a secret, or not be an output"
 
 
-def _readable(name: str, view: View, seen: set[int]) -> Iterator[Problem]:
+def _readable(name: str, view: View, names: frozenset[str], seen: set[int]) -> Iterator[Problem]:
     """Texts that are credentials by their form or by the name of what they are in; each value once."""
     if view.is_secret or id(view.value) in seen:
         return
@@ -152,14 +166,15 @@ def _readable(name: str, view: View, seen: set[int]) -> Iterator[Problem]:
         if names_credential(name):
             yield undecided(view, _STATED)
         return
-    if is_credential(view.text()) or (names_credential(name) and is_literal(view.text())):
+    text = view.text()
+    if is_credential(text) or (names_credential(name) and is_literal(text) and text not in names):
         yield violated(view, _STATED)
     if isinstance(view.value, list | Mapping):
         seen.add(id(view.value))
     for each in view.items():
-        yield from _readable(name, each, seen)
+        yield from _readable(name, each, names, seen)
     for key, value in view.fields():
-        yield from _readable(key, value, seen)
+        yield from _readable(key, value, names, seen)
 
 
 _STATEFUL = frozenset(

@@ -69,7 +69,7 @@ def _is_undecided(name: View, value: View, named: re.Pattern[str]) -> bool:
     return value.is_unknown and (name.is_unknown or bool(named.search(name.text())))
 
 
-_SOFT = re.compile(r"\$\{\w+:?-[^}]*\}")
+_SOFT = re.compile(r"\$\{\w{1,100}:?-[^}]{0,200}\}")
 
 
 @pod_rule(
@@ -213,7 +213,7 @@ def retention_stated(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
                 yield missing(container["args"], "should say the retention")
 
 
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^/\s@]*@)?([A-Za-z0-9.-]+)", re.IGNORECASE)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]{0,19}://(?:[^/\s@]{0,200}@)?([A-Za-z0-9.-]+)", re.IGNORECASE)
 _INSIDE = (".svc", ".local", ".internal", ".localhost")
 
 
@@ -310,6 +310,7 @@ def _of_host(found: Object) -> Iterator[tuple[tuple[str, ...], View]]:
 
 
 _MOST_VALUES = 100_000
+_LONGEST = 65_536
 _NAMED = ("Secret", "PersistentVolumeClaim")
 _WORD = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]|[a-z0-9]")
 
@@ -323,7 +324,7 @@ def _words(found: Object) -> Iterator[str]:
             return
         value = waiting.pop()
         if isinstance(value, str):
-            yield from _WORD.findall(value)
+            yield from _WORD.findall(value[:_LONGEST])
         elif id(value) not in seen and isinstance(value, Mapping | list):
             seen.add(id(value))
             waiting.extend(value.values() if isinstance(value, Mapping) else value)
@@ -349,3 +350,25 @@ def nothing_orphaned(objects: Sequence[Object], parameters: Parameters) -> Itera
     for found in made:
         if found.space in peopled and (found.space, found.name) not in used:
             yield found, violated(found.metadata["name"], "should be named by what uses it")
+
+
+@stack_rule(
+    "secret-set-of-one-service",
+    "Each service is given the secrets that it needs",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    frameworks=("users V12",),
+    rationale="With one set for all, whoever breaks into one service has the credentials of every other.",
+    remedy="Make a Secret for each service, or name single keys; the component SecretSet does both.",
+)
+def secret_set_of_one_service(objects: Sequence[Object], parameters: Parameters) -> Iterator[tuple[Object, Problem]]:
+    """No Secret is taken whole, by `envFrom`, by more than one workload of a namespace."""
+    owners: dict[tuple[str, str], str] = {}
+    for found in objects:
+        for pod in found.pods:
+            for container in pod.containers:
+                for source in container["envFrom"].items():
+                    name = source.at("secretRef", "name")
+                    owner = owners.setdefault((found.space, name.text()), found.identity)
+                    if name.text() and owner != found.identity:
+                        yield found, violated(name, "should not be the whole Secret of another workload, too")

@@ -216,7 +216,7 @@ def _at_least(value: object, least: int) -> bool:
     "cnpg-backed-up",
     "A database has backups outside of its volumes, kept for a stated time",
     severity=Severity.HIGH,
-    level=Level.ADVISORY,
+    only_in_prod=True,
     rationale="Copies repeat a wrong DELETE at once; only a backup brings the rows back.",
     remedy="Set `plugins` with barman-cloud, or `backup` with a store and a `retentionPolicy`.",
     bad={"kind": _CLUSTER, "spec.backup": None},
@@ -329,7 +329,7 @@ def cnpg_backup_not_suspended(found: Object, parameters: Parameters) -> Iterator
     "cnpg-backup-scheduled",
     "Every database has a schedule of backups",
     severity=Severity.HIGH,
-    level=Level.ADVISORY,
+    only_in_prod=True,
     rationale="A store without a schedule stays empty; the log alone needs a base to begin from.",
     remedy="Make a ScheduledBackup that names the cluster, in its namespace.",
 )

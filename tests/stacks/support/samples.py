@@ -66,7 +66,7 @@ def monitoring(**changes: Any) -> MonitoringStackArgs:  # noqa: ANN401 -- any ar
             for name, port in ports.items()
         ],
         "services": ["reference"],
-        "database": "database",
+        "databases": ["database"],
         "nodes": "node-exporter",
         "workloads": "kube-state-metrics",
         "certificates": True,

@@ -35,7 +35,7 @@ def vendor_directory() -> Path:
 
 def engine_config(stack: str) -> dict[str, str]:
     """A stack file as the engine hands it to the program: text, with objects as JSON."""
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = yaml.load((ROOT / f"Pulumi.{stack}.yaml").read_text(), Loader=yaml.CSafeLoader)["config"]
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
 

@@ -11,7 +11,7 @@ from omnibase_infra.messaging import message_alerts
 from omnibase_infra.monitoring.checks import problems
 from omnibase_infra.monitoring.workload_alerts import workload_alerts
 from omnibase_infra.network import network_alerts
-from omnibase_infra.postgres import database_alerts
+from omnibase_infra.postgres import client_alerts, database_alerts
 from omnibase_infra.rollout import rollout_alerts
 
 from tests.stacks.support import stacks
@@ -23,6 +23,7 @@ OTHERS = [
     *logging_alerts("logging", 1),
     *message_alerts("messages", 1),
     *database_alerts("database", 1, 1),
+    *client_alerts(),
     *rollout_alerts("reference", "kube-state-metrics"),
     *network_alerts("kube-state-metrics", {"n": ["default-deny", "in", "out"], "other": ["default-deny"]}),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ PINNED = "@sha256:" + "a" * 64
 
 def settings(stack: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a stack file
     """The settings of a real stack with some of them changed; `None` removes one."""
-    dumped = load_stack_file(ROOT, stack, {}).config.model_dump(exclude_none=True)
-    found = copy.deepcopy({**dumped, "environment": stack})
+    found = copy.deepcopy({**_dumped(stack), "environment": stack})
     for path, value in changes.items():
         level = found
         *heads, last = path.split("__")
@@ -29,6 +29,11 @@ def settings(stack: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 -- v
     if found["cluster"]["target"] == "local":
         found["cluster"].pop("api_server_cidrs", None)
     return found
+
+
+@functools.cache
+def _dumped(stack: str) -> dict[str, Any]:
+    return load_stack_file(ROOT, stack, {}).config.model_dump(exclude_none=True)
 
 
 def complaint(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- values of a stack file

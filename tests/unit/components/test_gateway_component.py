@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from omnibase_infra import ArgsError, Gateway, GatewayController, Route
@@ -127,6 +129,8 @@ def test_backends_are_spared_and_nothing_is_repeated_that_may_have_been_done(gat
     assert spec["circuitBreaker"]["retryBudget"]["percent"]["numerator"] == 20
     assert set(spec["retry"]["retryOn"]["triggers"]) == {"connect-failure", "refused-stream", "reset-before-request"}
     assert "httpStatusCodes" not in spec["retry"]["retryOn"]
+    idle = spec["timeout"]["http"]["connectionIdleTimeout"]
+    assert int(idle.removesuffix("s")) < inspect.signature(uvicorn.run).parameters["timeout_keep_alive"].default
     assert objects(gateway, "EnvoyProxy")["gateway"]["spec"]["mergeBackends"] == {}
 
 

@@ -76,6 +76,7 @@ def test_its_outputs_are_those_of_the_cluster_and_more() -> None:
     assert found == {
         "rw_host": "db.example.test",
         "ro_host": "replica.example.test",
+        "direct_host": "db.example.test",
         "port": 5432,
         "database": "orders",
         "user": "orders_app",
@@ -247,7 +248,7 @@ def pulumi_name_to_python(key: str) -> str:
     ("changes", "words"),
     [
         ({"app_role": "orders_owner"}, "databases[orders].app_role='orders_owner' is databases[orders].owner already"),
-        ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL or its operator"),
+        ({"owner": "postgres"}, "owner='postgres' is reserved by PostgreSQL"),
         ({"owner": "pg_signal_backend"}, "owner='pg_signal_backend' is reserved"),
         ({"app_role": "rdsadmin"}, "app_role='rdsadmin' is reserved by a managed service"),
         ({"database": "template1"}, "database='template1' is reserved"),

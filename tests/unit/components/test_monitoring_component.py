@@ -177,7 +177,7 @@ def test_an_alert_of_another_part_is_added_with_team_and_runbook() -> None:
         (with_target(ca_secret="x"), "ca_secret needs server_name"),
         (with_target(server_name="x"), "needs a certificate authority"),
         ({"services": ["referense"]}, "services: 'referense' is not among the targets; did you mean 'reference'?"),
-        ({"database": "db"}, "database: 'db' is not among the targets"),
+        ({"databases": ["db"]}, "databases: 'db' is not among the targets"),
         ({"alerts": [{**ALERT, "severity": "urgent"}]}, "severity='urgent' must be one of critical, warning, none"),
         ({"alerts": [{**ALERT, "for_seconds": 15}]}, "for_seconds=15 must be at least 30, two readings"),
         ({"alerts": [{**ALERT, "runbook": "docs/x.md"}]}, "without directory and ending"),

@@ -129,6 +129,19 @@ def test_what_is_in_doubt_ends_with_1_and_what_is_young_is_at_work(
     assert text_of(console) == "no transaction is in doubt\n"
 
 
+@pytest.mark.parametrize("number", ["-3693118227649631885", "17"])
+def test_a_number_that_is_negative_is_no_option(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    def note(_place: Place, what: str, _database: str, *, as_json: bool) -> int:
+        given.append(what)
+        return 0 if as_json else 1
+
+    monkeypatch.setattr(explain, "explain", note)
+    assert CliRunner().invoke(app, ["db", "explain", number, "--json"]).exit_code == 0
+    assert given == [number]
+
+
 def test_a_statement_without_a_database_is_bad_input() -> None:
     with pytest.raises(InputError, match="in which database"):
         explain.explain(Place(stack="dev"), "SELECT 1", "", as_json=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from omnibase_policies import check_registrations, evaluate
 from omnibase_policies.dockerfiles import instructions_of, stages_of
+from omnibase_policies.examples import example
 
 _DIGEST = f"sha256:{'1' * 64}"
 _BASE = f"registry.example/base@{_DIGEST}"
@@ -121,3 +123,25 @@ _BASES = {"debian": {"df-nonroot-user"}}
 @pytest.mark.parametrize("file", sorted(IMAGES.glob("*/Dockerfile")), ids=lambda file: file.parent.name)
 def test_images_of_ours_obey_the_rules(file: Path) -> None:
     assert broken(file.read_text(encoding="utf-8")) == _BASES.get(file.parent.name, set())
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "RUN curl -a apt-get install ", "FROM a AS a\n", "RUN ${a-", "ENV a=http://a.a@", "RUN -k curl -kkkkkkkkkkkk;",
+        "FROM ${a-", "RUN \\\n", "COPY <<a\n", "ARG a=1\n",
+    ],
+)  # fmt: skip
+def test_a_long_text_is_judged_in_bounded_time(piece: str) -> None:
+    before = time.process_time()
+    for text in (f"FROM a\n{piece}" + piece * (200_000 // len(piece)), f"FROM a\nRUN a\nENV b=1 {'-k' * 100_000}"):
+        broken(text)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("piece", ["${a-", "a.", "http://a@", "a.a://", "curl "])
+def test_a_long_variable_is_judged_in_bounded_time(piece: str) -> None:
+    pod = example({"spec.containers.0.env": [{"name": "A", "value": piece * (200_000 // len(piece))}]})
+    before = time.process_time()
+    evaluate([pod], tier="prod", parameters={"allowed_hosts": ["a.example"]})
+    assert time.process_time() - before < 5

@@ -57,13 +57,19 @@ SENSITIVE: list[tuple[str, dict[str, Any], str]] = [
     ("docker-build:index:Image", {"secrets": {"npm": "x1"}}, "secrets.npm"),
     ("docker-build:index:Image", {"registries": [{"password": "x1"}]}, "registries[0].password"),
     ("pulumi:providers:docker", {"keyMaterial": "x1"}, "keyMaterial"),
-    ("pulumi:providers:kubernetes", {"kubeconfig": "apiVersion: v1"}, "kubeconfig"),
+    ("pulumi:providers:kubernetes", {"kubeconfig": "apiVersion: v1\nkind: Config\n"}, "kubeconfig"),
     ("postgresql:index/role:Role", {"password": "x1"}, "password"),
     ("postgresql:index/server:Server", {"options": {"secret_key": "x1"}}, "options.secret_key"),
     ("postgresql:index/userMapping:UserMapping", {"options": {"password": "x1"}}, "options.password"),
     ("postgresql:index/subscription:Subscription", {"conninfo": "host=db password=x1"}, "conninfo"),
     ("aws:rds/instance:Instance", {"password": "x1"}, "password"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["~/.kube/config", "/etc/kubeconfig", "", LATER])
+def test_the_path_of_a_kubeconfig_is_no_secret(path: str) -> None:
+    said = found("sensitive-input-is-pulumi-secret", resource("pulumi:providers:kubernetes", kubeconfig=path))
+    assert [each for each in said if each.state == "violated"] == []
 
 
 def _marked(value: object) -> object:
@@ -102,6 +108,22 @@ def test_an_output_of_a_stack_with_a_readable_credential_is_stopped_at_any_depth
         ("url", "violated"),
     ]
     assert "hunter" not in str(said)
+
+
+@pytest.mark.req("C1.11", "V11")
+def test_an_output_may_be_the_name_of_a_secret_that_the_stack_makes_or_mounts() -> None:
+    volumes = [
+        {"name": "keys", "secret": {"secretName": "database-ca"}},
+        {"name": "more", "projected": {"sources": [{"secret": {"name": "bus-ca"}}]}},
+    ]
+    names = {"database_secret": "database-app-1a2b3c", "ca_secret": "database-ca", "bus_ca_secret": "bus-ca"}
+    said = found(
+        "stack-output-no-plaintext-secret",
+        resource("kubernetes:core/v1:Secret", kind="Secret", metadata={"name": "database-app-1a2b3c"}),
+        resource("kubernetes:core/v1:Pod", kind="Pod", metadata={"name": "orders"}, spec={"volumes": volumes}),
+        {"type": "pulumi:pulumi:Stack", "outputs": {**names, "admin_secret": "hunter2"}},
+    )
+    assert [each.path for each in said] == ["admin_secret"]
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,15 @@ def test_a_digest_that_staging_has_not_proven_stops_in_prod_only() -> None:
     assert levels == {"staging": ["advisory"], "prod": ["mandatory"]}
     unknown = {"image_evidence": [{**whole, "digest": "sha256:" + 64 * "0"}]}
     assert {"image-evidence", "image-proven-in-staging"} <= broken(POD, parameters=unknown)
+
+
+@pytest.mark.req("V12")
+def test_one_set_of_secrets_for_several_services_is_said() -> None:
+    def service_with(name: str, secret: str) -> dict[str, Any]:
+        sources = [{"secretRef": {"name": secret}}]
+        return example(
+            {"kind": "Deployment", "metadata.name": name, "spec.template.spec.containers.0.envFrom": sources}
+        )
+
+    assert "secret-set-of-one-service" in broken(service_with("a", "all"), service_with("b", "all"))
+    assert "secret-set-of-one-service" not in broken(service_with("a", "a-keys"), service_with("b", "b-keys"))

@@ -151,6 +151,12 @@ def test_a_level_file_names_rules_that_exist_and_weakens_none_but_in_dev(tier: T
         assert given["enforcementLevel"] in (str(every_rule()[name].level_in(tier)), "mandatory"), name
 
 
+@pytest.mark.parametrize("tier", [Tier.TEST, Tier.STAGING])
+def test_a_level_file_names_every_rule_that_only_prod_demands(tier: Tier) -> None:
+    config = json.loads((LEVELS / f"{tier}.json").read_text(encoding="utf-8"))
+    assert {rule.id for rule in every_rule().values() if rule.level_in(tier) is not rule.level} <= set(config)
+
+
 def test_there_is_a_level_file_for_each_stack_and_no_other() -> None:
     stacks = {file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")}
     assert {file.stem for file in LEVELS.glob("*.json")} == stacks == {str(tier) for tier in Tier}

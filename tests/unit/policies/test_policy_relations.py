@@ -123,6 +123,7 @@ def test_a_stack_in_which_all_is_there_is_not_spoken_of() -> None:
 _ELSEWHERE = {
     "cnpg-backup-scheduled", "consumer-group-of-one-service", "exception-is-needed", "explicit-provider",
     "gateway-rate-limited", "no-duplicate-object", "nothing-orphaned", "pools-within-connections", "protect-stateful",
+    "secret-set-of-one-service",
     "stack-output-no-plaintext-secret",
 }  # fmt: skip
 """Rules about other things than this stack's; tests named after these things break them."""

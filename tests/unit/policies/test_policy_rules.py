@@ -235,6 +235,12 @@ def test_no_message_shows_a_value_of_the_object(rule: Rule) -> None:
         assert all(canary not in each.message for each in evaluate([manifest], tier="prod"))
 
 
+@pytest.mark.parametrize("value", [0, 0.0, "0", "root", False, {}])
+def test_a_user_that_is_no_number_other_than_0_counts_as_root(value: object) -> None:
+    assert "no-run-as-uid-0" in violated(example({"spec.securityContext.runAsUser": value}))
+    assert "no-run-as-uid-0" in violated(example({"spec.containers.0.securityContext.runAsUser": value}))
+
+
 @pytest.mark.parametrize("value", ["true", "false", 1, {}, []])
 def test_a_switch_of_a_wrong_type_counts_as_on(value: object) -> None:
     assert "no-privileged" in violated(example({"spec.containers.0.securityContext.privileged": value}))

@@ -39,6 +39,8 @@ class ManagedPostgres(pulumi.ComponentResource):
     """Read-write endpoint. Known once the application role can use the database."""
     ro_host: pulumi.Output[str]
     """Read-only endpoint."""
+    direct_host: pulumi.Output[str]
+    """The server without a pooler, which is `rw_host`: the component knows of none."""
     port: pulumi.Output[int]
     """Port of both."""
     database: pulumi.Output[str]
@@ -188,6 +190,7 @@ class ManagedPostgres(pulumi.ComponentResource):
         ready = pulumi.Output.all(*(each.urn for each in made))
         self.rw_host = pulumi.Output.all(ready, args["host"]).apply(lambda both: str(both[1]))
         self.ro_host = pulumi.Output.all(ready, args.get("ro_host", args["host"])).apply(lambda both: str(both[1]))
+        self.direct_host = self.rw_host
         self.port = pulumi.Output.from_input(int(args.get("port", names.PORT)))
         self.database = pulumi.Output.from_input(self._first)
         self.user = pulumi.Output.from_input(args["databases"][self._first]["app_role"])
