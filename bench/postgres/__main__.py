@@ -105,9 +105,10 @@ def prepare(paths: Paths, progress: Progress) -> dict[str, Cluster]:
     images = json.loads(paths.images_lock.read_text())["images"]
     with progress.step("operator", 30):
         install_operator(paths, images)
-    made = {}
+    # the operator's defaults leave the poolers out of the certificate
+    plain = Cluster(paths=paths, namespace=manifests.PLAIN, sslmode="verify-ca")
+    made = {manifests.TUNED: Cluster(paths=paths, namespace=manifests.TUNED), manifests.PLAIN: plain}
     for namespace, objects in ((manifests.TUNED, manifests.tuned), (manifests.PLAIN, manifests.plain)):
-        made[namespace] = Cluster(paths=paths, namespace=namespace)
         with progress.step(f"cluster {namespace}", 120):
             made[namespace].make(objects(images))
     return made

@@ -52,6 +52,8 @@ class Cluster:
     role: str = manifests.ROLE
     database: str = manifests.DATABASE
     password: str = field(default_factory=manifests.password, repr=False)
+    sslmode: str = "verify-full"
+    """What clients verify: `verify-ca` where its certificate does not name the poolers."""
 
     def make(self, objects: list[dict[str, Any]]) -> None:
         """Apply its manifests and wait until all of it serves."""
@@ -105,7 +107,7 @@ class Cluster:
         return took
 
     def connection(self, service: str, directory: Path) -> dict[str, Any]:
-        """How a client of this machine connects to one of its Services: the certificate is verified in full."""
+        """How a client of this machine connects to one of its Services."""
         name = f"{self.name}-{service}"
         address = self.kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
         file = directory / f"{self.namespace}.crt"
@@ -113,7 +115,7 @@ class Cluster:
         file.write_bytes(base64.b64decode(text))
         return {
             "host": name, "hostaddr": address, "port": 5432, "dbname": self.database, "user": self.role,
-            "password": self.password, "sslmode": "verify-full", "sslrootcert": str(file), "connect_timeout": 2,
+            "password": self.password, "sslmode": self.sslmode, "sslrootcert": str(file), "connect_timeout": 2,
         }  # fmt: skip
 
     def _streaming(self) -> int:

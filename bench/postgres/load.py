@@ -71,7 +71,7 @@ def run(cluster: Cluster, load: Load, seconds: int) -> dict[str, Any]:
     """Transactions per second, failed ones, and why it ended early if it did."""
     _set_commit(cluster, load.commit)
     host = f"host={cluster.name}-{load.service} dbname={cluster.database} user={cluster.role}"
-    tls = "sslmode=verify-full sslrootcert=/ca/ca.crt connect_timeout=30"
+    tls = f"sslmode={cluster.sslmode} sslrootcert=/ca/ca.crt connect_timeout=30"
     words = ("exec", manifests.CLIENT, "--", "pgbench", "-n", *load.arguments, "-T", str(seconds), f"{host} {tls}")
     cluster.sql("CHECKPOINT")  # its work shall not fall into one round and not into the next
     lag = _start_lag(cluster, seconds) if load.case == "lag" else None
@@ -110,10 +110,13 @@ def read_lag(lines: Sequence[str]) -> dict[str, Any]:
 def _start_lag(cluster: Cluster, seconds: int) -> subprocess.Popen[str]:
     """Ask the primary ten times a second how far its standbys are behind."""
     count = max(1, int((seconds - 2) / _LAG_EVERY))
-    watch = f"\\watch i={_LAG_EVERY} c={count}"
     kubectl = [str(cluster.paths.bin / "kubectl"), f"--kubeconfig={cluster.paths.kubeconfig}", "-n", cluster.namespace]
-    words = ["exec", cluster.primary(), "-c", "postgres", "--", "psql", "-qtAX", "-c", _LAG, "-c", watch]
-    return subprocess.Popen([*kubectl, *words], stdout=subprocess.PIPE, text=True)
+    words = ["exec", "-i", cluster.primary(), "-c", "postgres", "--", "psql", "-qtAX"]
+    asking = subprocess.Popen([*kubectl, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert asking.stdin is not None  # noqa: S101  # a pipe was asked for
+    asking.stdin.write(f"{_LAG} \\watch i={_LAG_EVERY} c={count}\n")
+    asking.stdin.flush()
+    return asking
 
 
 def _set_commit(cluster: Cluster, value: str) -> None:

@@ -77,6 +77,8 @@ def _watchdog(args: PostgresClusterArgs) -> list[Manifest]:
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", **called},
         *(watchdog.rights(CLUSTER, args, kind) for kind in ("Role", "RoleBinding")),
+        watchdog.limit(CLUSTER, args),
+        watchdog.limit_binding(CLUSTER, args),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

@@ -23,6 +23,7 @@ const (
 	failing       = "pending" // the operator's name for a target that it has not chosen yet
 	fenced        = "cnpg.io/fencedInstances"
 	hibernation   = "cnpg.io/hibernation"
+	streamSeconds = 240 // of one watch; the API server ends it then
 	longestReply  = 4 << 20
 )
 
@@ -121,6 +122,47 @@ func (api *kubernetes) cluster(ctx context.Context) (*cluster, error) {
 	return found, api.call(ctx, http.MethodGet, path, nil, found)
 }
 
+func (api *kubernetes) changes(ctx context.Context, tell func(*cluster)) error {
+	ctx, cancel := context.WithTimeout(ctx, (streamSeconds+10)*time.Second)
+	defer cancel()
+	path := fmt.Sprintf("/apis/postgresql.cnpg.io/v1/namespaces/%s/clusters?watch=1&fieldSelector=metadata.name%%3D%s&timeoutSeconds=%d",
+		api.namespace, api.name, streamSeconds)
+	request, err := api.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	endless := &http.Client{Transport: api.client.Transport}
+	reply, err := endless.Do(request)
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode != http.StatusOK {
+		return fmt.Errorf("watch of %s: %s", api.name, reply.Status)
+	}
+	for events := json.NewDecoder(reply.Body); ; {
+		event := struct {
+			Type   string  `json:"type"`
+			Object cluster `json:"object"`
+		}{}
+		if err := events.Decode(&event); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if event.Type == "ERROR" {
+			return fmt.Errorf("watch of %s: the API server ended it", api.name)
+		}
+		tell(&event.Object)
+	}
+}
+
+func (api *kubernetes) lead(ctx context.Context, pod string) error {
+	// Both labels, as the operator sets them; "role" is the older name that Services of earlier versions select.
+	return api.call(ctx, http.MethodPatch, api.path(pod),
+		[]byte(`{"metadata":{"labels":{"cnpg.io/instanceRole":"primary","role":"primary"}}}`), nil)
+}
+
 func (api *kubernetes) pod(ctx context.Context, name string) (*pod, error) {
 	found := new(pod)
 	err := api.call(ctx, http.MethodGet, api.path(name), nil, found)
@@ -156,17 +198,28 @@ func (api *kubernetes) path(pod string) string {
 }
 
 func (api *kubernetes) call(ctx context.Context, method, path string, body []byte, into any) error {
-	request, err := http.NewRequestWithContext(ctx, method, api.url+path, bytes.NewReader(body))
+	request, err := api.request(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	return exchange(api.client, request, into)
+}
+
+func (api *kubernetes) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, api.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
 	token, err := api.token()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	return exchange(api.client, request, into)
+	if method == http.MethodPatch {
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	return request, nil
 }
 
 // exchange sends a request and reads the JSON of its answer.

@@ -1,4 +1,6 @@
-// Command database-watchdog ends a PostgreSQL primary that stands still, so that a standby can take over.
+// Command database-watchdog shortens the time without a PostgreSQL primary, beside CloudNativePG's operator.
+//
+// It marks a new primary for the Services at once (follow.go), and ends one that stands still (watchdog.go).
 //
 // CloudNativePG replaces servers that crashed and pods that are gone. A server that hangs it asks to stop, and waits: the
 // instance manager beside it is well, keeps the primary's lease, and its probe of liveness never asks PostgreSQL. So
@@ -40,6 +42,7 @@ func main() {
 	until, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	slog.Info("watching", "cluster", name)
+	go follow(until, api)
 	watch, seen := &watchdog{server: api, now: time.Now}, new(atomic.Int64)
 	go serve(seen)
 	for until.Err() == nil {

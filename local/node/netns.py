@@ -14,6 +14,9 @@ _SYSCTLS = (
     "net.ipv4.ip_forward=1",
     "net.bridge.bridge-nf-call-iptables=1",  # pods share a bridge: without it policies would not see their traffic
 )
+BRIDGE = "cni0"
+"""Of the pods."""
+_FROM_PODS_TABLE = "250"
 
 
 def namespace_file(plan: NetworkPlan) -> Path:
@@ -41,8 +44,26 @@ def ensure(plan: NetworkPlan) -> None:
     # Without a route the kernel answers "network is unreachable" before kube-proxy's rules see the packet: the API
     # server, which runs in this namespace without a default route, could not call webhooks behind a Service.
     ip(*inside, "route", "replace", str(plan.services), "dev", "eth0", "scope", "link", "src", str(plan.node_address))
+    _refuse_services_without_pods(inside, plan)
     ip("route", "replace", str(plan.network), "via", str(plan.node_address), "dev", plan.interface)
     run(enter(plan, ["sysctl", "-q", "-w", *_SYSCTLS]))
+
+
+def _refuse_services_without_pods(inside: Sequence[str], plan: NetworkPlan) -> None:
+    """What a pod sends to a Service goes on to one of its pods; what still has a Service's address has none to go to.
+
+    kube-router accepts such packets before kube-proxy's rules refuse them, and the sender would wait for an answer to
+    ARP (3 s) or send again after 1, 3 and 7 s: standbys and poolers did, whenever a primary moved. So these packets
+    come to the node itself, which resets the connection: a caller notices that at once, and no limit of rate holds it.
+    """
+    services = str(plan.services)
+    rule = ("iif", BRIDGE, "lookup", _FROM_PODS_TABLE)
+    if _FROM_PODS_TABLE not in run(["ip", *inside, "rule", "show", "iif", BRIDGE]).split():
+        ip(*inside, "rule", "add", *rule)
+    ip(*inside, "route", "replace", "local", services, "dev", "lo", "table", _FROM_PODS_TABLE)
+    reset = ["INPUT", "-i", BRIDGE, "-d", services, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
+    if reset[-1] not in run(enter(plan, ["iptables", "-S", "INPUT"])):
+        run(enter(plan, ["iptables", "-A", *reset]))
 
 
 def remove(plan: NetworkPlan) -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from local.build.debian import unpacked
-from local.node import pki
+from local.node import netns, pki
 from local.node.network import NetworkPlan
 from local.paths import Paths
 from local.steps import write_atomically
@@ -167,7 +167,7 @@ def cni(plan: NetworkPlan) -> dict[str, object]:
     """Pods on one bridge. No masquerading: the machine has a route to them, and they have none to anywhere else."""
     bridge = {
         "type": "bridge",
-        "bridge": "cni0",
+        "bridge": netns.BRIDGE,
         "isGateway": True,
         "ipMasq": False,
         "hairpinMode": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -66,6 +67,21 @@ def _answers(url: str) -> bool:
             return bool(reply.read().strip() == b"hello")
     except OSError:
         return False
+
+
+def test_a_service_without_pods_refuses_at_once_instead_of_letting_the_caller_wait(
+    kubectl: Kubectl, client: str
+) -> None:
+    kubectl("-n", NAMESPACE, "create", "service", "clusterip", "nobody", "--tcp=80:80")
+    address = kubectl("-n", NAMESPACE, "get", "service", "nobody", "-o", "jsonpath={.spec.clusterIP}")
+
+    def seconds() -> float:
+        began = time.monotonic()
+        said = _in_pod(kubectl, client, "wget", "-q", "-T", "20", "-O", "-", f"http://{address}/")
+        assert "No route to host" in said or "refused" in said, said
+        return time.monotonic() - began
+
+    assert min(seconds() for _ in range(3)) < 2.5, "an address that nobody answers for is given up after 3 s"
 
 
 def test_a_pod_has_no_way_out_of_the_machine(kubectl: Kubectl, client: str) -> None:

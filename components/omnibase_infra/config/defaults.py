@@ -81,7 +81,7 @@ TIER_DEFAULTS: dict[Environment, dict[str, Any]] = {
                 "cpu_request_millis": 100,
                 "memory_mib": 256,
             },
-            "watchdog": {"enabled": False},
+            "watchdog": {"enabled": True},
             "operator": {"replicas": 2, "cpu_request_millis": 100, "memory_mib": 256},
         },
         "services": {
@@ -111,7 +111,7 @@ TIER_DEFAULTS: dict[Environment, dict[str, Any]] = {
                 "cpu_request_millis": 250,
                 "memory_mib": 256,
             },
-            "watchdog": {"enabled": False},
+            "watchdog": {"enabled": True},
             "operator": {"replicas": 2, "cpu_request_millis": 100, "memory_mib": 256},
         },
         # P2: settings that decide how many copies serve have no default in prod; the stack file must say them

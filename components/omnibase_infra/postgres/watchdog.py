@@ -1,4 +1,5 @@
-"""The watchdog of a cluster: ends a primary that stands still, which the operator would ask to stop for ever."""
+"""The watchdog of a cluster: marks a new primary at once, and ends one that stands still, which the operator would ask to
+stop for ever."""
 
 import pulumi
 
@@ -12,12 +13,14 @@ from omnibase_infra.workload import HardenedWorkload, HardenedWorkloadArgs
 
 _CA_DIRECTORY = "/run/ca"
 _PORT = 8080
+_INSTANCE_LABEL = "cnpg.io/cluster"
+_ROLE_LABELS = ("cnpg.io/instanceRole", "role")
 
 
 def make_watchdog(
     parent: pulumi.Resource, cluster: str, args: PostgresClusterArgs, after: pulumi.Resource
 ) -> HardenedWorkload | None:
-    """One pod with the right to read this cluster and to delete pods of its namespace; None where none is asked for.
+    """One pod that may read this cluster, mark its instances and delete them; None where none is asked for.
 
     Args:
         parent: the component.
@@ -30,6 +33,8 @@ def make_watchdog(
     name = names.watchdog(cluster)
     role = child(parent, f"{name}-role", rights(cluster, args, "Role"))
     binding = child(parent, f"{name}-binding", rights(cluster, args, "RoleBinding"), depends_on=[role])
+    policy = child(parent, f"{name}-limit", limit(cluster, args))
+    child(parent, f"{name}-limit-binding", limit_binding(cluster, args), depends_on=[policy])
     flows = _flows(parent, cluster, args)
     opts = pulumi.ResourceOptions(parent=parent, depends_on=[after, binding, *flows])
     return HardenedWorkload(name, workload_args(cluster, args, args["watchdog"]), opts)
@@ -82,12 +87,12 @@ def party(cluster: str, namespace: str) -> Party:
 
 
 def rights(cluster: str, args: PostgresClusterArgs, kind: str) -> Manifest:
-    """Instances are pods with ever new numbers, so that the right to delete cannot name them."""
+    """Instances are pods with ever new numbers, so that a right cannot name them: `limit` says what it is for."""
     name = names.watchdog(cluster)
     clusters = {"apiGroups": ["postgresql.cnpg.io"], "resources": ["clusters"], "resourceNames": [cluster]}
-    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "delete"]}
+    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "patch", "delete"]}
     rest: dict[str, Manifest] = {
-        "Role": {"rules": [{**clusters, "verbs": ["get"]}, pods]},
+        "Role": {"rules": [{**clusters, "verbs": ["get", "watch"]}, pods]},
         "RoleBinding": {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": args["namespace"]}],
@@ -99,3 +104,72 @@ def rights(cluster: str, args: PostgresClusterArgs, kind: str) -> Manifest:
         "labels": labels(name, "database", args["environment"]),
     }
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, **rest[kind]}
+
+
+def limit(cluster: str, args: PostgresClusterArgs) -> Manifest:
+    """What its token is good for: to delete instances of this cluster, and to change their labels of role."""
+    name, space = names.watchdog(cluster), args["namespace"]
+    roles = ", ".join(f"'{label}'" for label in _ROLE_LABELS)
+    kept = "object.metadata.labels.all(key, key in [{roles}] || {same})"
+    same = "(key in oldObject.metadata.labels && oldObject.metadata.labels[key] == object.metadata.labels[key])"
+    only_labels = " && ".join(
+        [
+            "object.spec == oldObject.spec",
+            "object.metadata.?annotations == oldObject.metadata.?annotations",
+            "object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences",
+            "object.metadata.?finalizers == oldObject.metadata.?finalizers",
+            kept.format(roles=roles, same=same),
+        ]
+    )
+    instance = f"oldObject.metadata.?labels[?'{_INSTANCE_LABEL}'].orValue('') == '{cluster}'"
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": _limit_name(cluster, args), "labels": labels(name, "database", args["environment"])},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}},
+                "resourceRules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "operations": ["UPDATE", "DELETE"],
+                        "resources": ["pods"],
+                    }
+                ],
+            },
+            "matchConditions": [
+                {
+                    "name": "the-watchdog",
+                    "expression": f"request.userInfo.username == 'system:serviceaccount:{space}:{name}'",
+                }
+            ],
+            "validations": [
+                {"expression": instance, "message": f"{name} works on instances of {cluster} only"},
+                {
+                    "expression": f"request.operation == 'DELETE' || ({only_labels})",
+                    "message": f"{name} changes the labels {' and '.join(_ROLE_LABELS)} only",
+                },
+            ],
+        },
+    }
+
+
+def limit_binding(cluster: str, args: PostgresClusterArgs) -> Manifest:
+    """Puts it into force."""
+    name = _limit_name(cluster, args)
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {
+            "name": name,
+            "labels": labels(names.watchdog(cluster), "database", args["environment"]),
+        },
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+
+
+def _limit_name(cluster: str, args: PostgresClusterArgs) -> str:
+    """It has no namespace."""
+    return f"{args['namespace']}-{names.watchdog(cluster)}"

@@ -1,4 +1,4 @@
-"""The watchdog may read one cluster and delete pods of its namespace, and reaches nobody else."""
+"""The watchdog may read one cluster, mark and delete its instances, and reaches nobody else."""
 
 from __future__ import annotations
 
@@ -46,19 +46,30 @@ def test_without_it_nothing_of_it_is_made() -> None:
 
 
 @pytest.mark.req("V14")
-def test_it_reads_one_cluster_and_deletes_pods_and_may_do_nothing_else() -> None:
+def test_it_reads_one_cluster_and_changes_pods_and_may_do_nothing_else() -> None:
     role = made(watchdog=WATCHDOG)["Role", "database-watchdog"]
     assert role["rules"] == [
         {
             "apiGroups": ["postgresql.cnpg.io"],
             "resources": ["clusters"],
             "resourceNames": ["database"],
-            "verbs": ["get"],
+            "verbs": ["get", "watch"],
         },
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "patch", "delete"]},
     ]
     (subject,) = made(watchdog=WATCHDOG)["RoleBinding", "database-watchdog"]["subjects"]
     assert subject == {"kind": "ServiceAccount", "name": "database-watchdog", "namespace": "space"}
+
+
+@pytest.mark.req("V14")
+def test_an_admission_policy_narrows_its_token_to_the_labels_and_the_end_of_this_clusters_instances() -> None:
+    objects = made(watchdog=WATCHDOG)
+    policy = objects["ValidatingAdmissionPolicy", "space-database-watchdog"]["spec"]
+    (who,) = policy["matchConditions"]
+    assert who["expression"] == "request.userInfo.username == 'system:serviceaccount:space:database-watchdog'"
+    assert policy["failurePolicy"] == "Fail"
+    binding = objects["ValidatingAdmissionPolicyBinding", "space-database-watchdog"]["spec"]
+    assert binding == {"policyName": "space-database-watchdog", "validationActions": ["Deny"]}
 
 
 def test_its_pod_has_a_token_and_the_authority_of_the_servers_certificates_only() -> None:
@@ -88,11 +99,12 @@ def test_it_needs_somebody_who_can_take_over() -> None:
     assert "with instances=1 nobody could take over" in "; ".join(problems("database", alone))
 
 
-def test_no_tier_has_it_by_default_and_who_wants_it_needs_its_image_and_two_instances() -> None:
-    assert not any(each["postgres"]["watchdog"]["enabled"] for each in TIER_DEFAULTS.values())
+def test_staging_and_prod_have_it_and_need_its_image() -> None:
+    have = {str(tier) for tier, each in TIER_DEFAULTS.items() if each["postgres"]["watchdog"]["enabled"]}
+    assert have == {"staging", "prod"}
     catalogue = read_catalogue(ROOT, "prod")
     values = copy.deepcopy(dict(read_stack_file(ROOT / "Pulumi.prod.yaml", "prod").values))
     load("prod", values, {}, catalogue=catalogue)
-    values["postgres"]["watchdog"] = {"enabled": True}
+    del values["images"]["references"]["database-watchdog"]
     with pytest.raises(ConfigError, match=r"images.references.database-watchdog = nothing: is required"):
         load("prod", values, {}, catalogue=catalogue)

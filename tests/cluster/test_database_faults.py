@@ -1,0 +1,138 @@
+"""A database of three instances, as staging and prod have it, under faults: short gaps, no acknowledged row lost.
+
+The same cluster and the same faults as `make bench-postgres`, each once.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.postgres import manifests
+from bench.postgres.cluster import Cluster, install_operator, kubectl
+from bench.postgres.faults import FAULTS, FREEZE_SECONDS, Fault
+from bench.postgres.run import suffer
+from local.node import Node
+from local.paths import Paths
+from tests.cluster.node_kit import PATIENCE, wait_for
+
+
+@pytest.fixture(scope="module")
+def database(node: Node, paths: Paths, image_references: dict[str, str]) -> Iterator[Cluster]:
+    """The cluster, its poolers and its watchdog."""
+    install_operator(paths, image_references)
+    made = Cluster(paths=paths, namespace=manifests.TUNED)
+    made.make(manifests.tuned(image_references))
+    yield made
+    kubectl(paths, "delete", "namespace", manifests.TUNED, "--timeout=180s")
+
+
+@pytest.mark.req("C2.5", "C3.6", "P14")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.name)
+def test_a_lost_primary_costs_a_short_pause_and_no_acknowledged_row(
+    fault: Fault, database: Cluster, tmp_path: Path
+) -> None:
+    found = suffer(database, fault, tmp_path, f"{fault.name}-{time.time():.0f}")
+    print(f"{fault.title}: {found}")
+    assert found["lost"] == 0
+    assert found["acknowledged"] > 100
+    assert found["gap"] < min(fault.target_seconds * PATIENCE, FREEZE_SECONDS)
+    if fault.name not in ("postgres", "manager"):  # a container that is back at once may stay the primary
+        assert found["moved"], "a standby took over"
+
+
+def _break_image(database: Cluster) -> None:
+    """An image that no registry has, as a typing error would make it."""
+    shown = database.kubectl("get", "clusters.postgresql.cnpg.io", database.name, "-o", "jsonpath={.spec.imageName}")
+    wrong = {"spec": {"imageName": f"{shown[:-64]}{'0' * 64}"}}
+    database.kubectl("patch", "clusters.postgresql.cnpg.io", database.name, "--type=merge", "-p", json.dumps(wrong))
+
+
+@pytest.mark.req("C2.5", "P14")
+def test_a_change_that_does_not_start_stops_at_the_first_standby_and_its_way_back_is_the_old_setting(
+    database: Cluster, tmp_path: Path, image_references: dict[str, str]
+) -> None:
+    def broken_and_back(cluster: Cluster) -> None:
+        _break_image(cluster)
+        wait_for(lambda: not cluster.is_whole(), 60, "a standby gets the image that cannot be pulled")
+        time.sleep(20)
+        assert cluster.primary() == before, "the primary is the last one to be changed"
+        good = {"spec": {"imageName": image_references["postgres"]}}
+        cluster.kubectl("patch", "clusters.postgresql.cnpg.io", cluster.name, "--type=merge", "-p", json.dumps(good))
+
+    before = database.primary()
+    fault = Fault(name="image", title="an image that is not there", target_seconds=3, inject=broken_and_back)
+    found = suffer(database, fault, tmp_path, f"image-{time.time():.0f}")
+    print(found)
+    assert found["lost"] == 0
+    assert found["gap"] < fault.target_seconds * PATIENCE, "writes go on with the other standby"
+    assert not found["moved"]
+
+
+def _expired(authority: dict[str, str], names: list[str]) -> dict[str, str]:
+    """A server certificate of this authority that ended yesterday."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.load_pem_x509_certificate(base64.b64decode(authority["ca.crt"]))
+    signer = serialization.load_pem_private_key(base64.b64decode(authority["ca.key"]), password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(now - datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    certificate = made.public_bytes(serialization.Encoding.PEM)
+    return {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(private).decode()}
+
+
+def _secret(database: Cluster, name: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(database.kubectl("get", "secret", name, "-o", "jsonpath={.data}"))
+    return found
+
+
+@pytest.mark.req("C3.6", "P13")
+def test_an_expired_certificate_is_renewed_and_clients_that_verify_connect_again(
+    database: Cluster, tmp_path: Path
+) -> None:
+    secret = f"{database.name}-server"
+    good = x509.load_pem_x509_certificate(base64.b64decode(_secret(database, secret)["tls.crt"]))
+    names = good.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    change = json.dumps({"data": _expired(_secret(database, f"{database.name}-ca"), names)})
+    database.kubectl("patch", "secret", secret, "--type=merge", "-p", change)
+
+    def renewed() -> bool:
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(_secret(database, secret)["tls.crt"]))
+        return certificate.not_valid_after_utc > datetime.datetime.now(datetime.UTC)
+
+    took = wait_for(renewed, 60, "the operator renews the certificate")
+    print(f"renewed after {took:.0f} s")
+    for service in ("rw", "pooler-rw"):
+        to = database.connection(service, tmp_path)
+
+        def connects(to: dict[str, object] = to) -> bool:
+            try:
+                with psycopg.connect(**to) as connection:  # type: ignore[arg-type]  # its own kinds of values
+                    return connection.execute("SELECT 1").fetchone() == (1,)
+            except psycopg.OperationalError:
+                return False
+
+        wait_for(connects, 90, f"a client that verifies in full connects to {service}")
