@@ -68,7 +68,7 @@ def test_the_watchdogs_token_marks_and_deletes_instances_of_its_cluster_and_does
         {"metadata": {"annotations": {"a": "b"}}},
         {"spec": {"activeDeadlineSeconds": 99}},
     ):
-        with pytest.raises(BenchError, match="changes the labels cnpg.io/instanceRole and role only"):
+        with pytest.raises(BenchError, match=r"changes the labels cnpg.io/instanceRole and role only"):
             changes(primary, change)
 
 

@@ -1,4 +1,4 @@
-"""The watchdog of a cluster: marks a new primary at once, and ends one that stands still, for which the operator waits."""
+"""The watchdog of a cluster: it marks a new primary at once, and ends one that stands still."""
 
 import pulumi
 
