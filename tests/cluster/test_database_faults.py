@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.postgres import manifests
-from bench.postgres.cluster import Cluster, install_operator, kubectl
+from bench.postgres.cluster import BenchError, Cluster, install_operator, kubectl
 from bench.postgres.faults import FAULTS, FREEZE_SECONDS, Fault
 from bench.postgres.run import suffer
 from local.node import Node
@@ -49,6 +49,27 @@ def test_a_lost_primary_costs_a_short_pause_and_no_acknowledged_row(
     assert found["gap"] < min(fault.target_seconds * PATIENCE, FREEZE_SECONDS)
     if fault.name not in ("postgres", "manager"):  # a container that is back at once may stay the primary
         assert found["moved"], "a standby took over"
+
+
+@pytest.mark.req("V14")
+def test_the_watchdogs_token_marks_and_deletes_instances_of_its_cluster_and_does_nothing_else(
+    database: Cluster,
+) -> None:
+    def changes(pod: str, change: dict[str, object]) -> None:
+        account = f"--as=system:serviceaccount:{database.namespace}:{database.name}-watchdog"
+        database.kubectl(account, "patch", "pod", pod, "--dry-run=server", "--type=merge", "-p", json.dumps(change))
+
+    primary = database.primary()
+    changes(primary, {"metadata": {"labels": {"role": "replica"}}})
+    with pytest.raises(BenchError, match="works on instances of database only"):
+        changes(manifests.CLIENT, {"metadata": {"labels": {"role": "primary"}}})
+    for change in (
+        {"metadata": {"labels": {"app": "other"}}},
+        {"metadata": {"annotations": {"a": "b"}}},
+        {"spec": {"activeDeadlineSeconds": 99}},
+    ):
+        with pytest.raises(BenchError, match=r"changes the labels cnpg.io/instanceRole and role only"):
+            changes(primary, change)
 
 
 def _break_image(database: Cluster) -> None:

@@ -115,7 +115,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "max_connections": str(int(args["max_connections"])),
         "password_encryption": "scram-sha-256",
         "wal_level": "replica",
-        "wal_compression": "on",
+        "wal_compression": "lz4",  # of the methods the one that costs least
         # A standby that lost its primary asks for the new one so often; no commit is acknowledged before one is back.
         # With the default of 5 s that wait was the longest part of a switchover.
         "wal_retrieve_retry_interval": "500ms",

@@ -1,5 +1,4 @@
-"""The watchdog of a cluster: marks a new primary at once, and ends one that stands still, which the operator would ask to
-stop for ever."""
+"""The watchdog of a cluster: it marks a new primary at once, and ends one that stands still."""
 
 import pulumi
 
