@@ -86,9 +86,7 @@ def _of_pack(tier: Tier, content: Mapping[str, Any]) -> Settings:
         name: _level(name, value["enforcementLevel"]) for name, value in given.items() if "enforcementLevel" in value
     }
     properties = {
-        name: {key: below for key, below in value.items() if key != "enforcementLevel"}
-        for name, value in given.items()
-        if name != _ALL
+        name: {key: below for key, below in value.items() if key != "enforcementLevel"} for name, value in given.items()
     }
     return Settings(tier=tier, parameters=configured(properties), levels=levels)
 

@@ -24,7 +24,10 @@ from omnibase_policies.values import View
 
 NAME = "omnibase-security"
 DOCUMENTATION = "docs/reference/policies.md"
+EVERY_RULE = "all"
+"""In a configuration the name of every rule; it has a level, and nothing else."""
 
+_ADVISORY = pulumi_policy.EnforcementLevel.ADVISORY
 _PROD = re.compile(r"(^|[-_/.])prod(uction)?$")
 """Names of stacks whose resources nothing but their program may change."""
 _METADATA_ONLY = frozenset(
@@ -83,10 +86,7 @@ class Servicer(sdk._PolicyAnalyzerServicer):
 
     def __init__(self, name: str, version: str, policies: list[pulumi_policy.Policy], *rest: Any) -> None:  # noqa: ANN401
         super().__init__(name, version, policies, *rest)
-        self._judged = [(RULES[policy.name], policy) for policy in policies if policy.name in RULES]
-        self._judged_together = [
-            (STACK_RULES[policy.name], policy) for policy in policies if policy.name in STACK_RULES
-        ]
+        self._policies = {policy.name: policy for policy in policies}
         self._parameters = Parameters()
         self._version, self._stack = version, ""
 
@@ -96,34 +96,29 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         if not is_judged(request.type):
             return response
         found = _objects(request)
-        asked = {rule.id for each in found for rule in rules_for(each)}
-        for rule, policy in self._judged if asked else ():
-            if rule.id not in asked:
-                continue
+        for rule in {rule.id: rule for each in found for rule in rules_for(each)}.values():
+            policy = self._policies[rule.id]
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             problems = [problem for each in found for problem in run(rule, each, self._parameters)]
-            for state, reported in ((State.VIOLATED, level), (State.UNKNOWN, pulumi_policy.EnforcementLevel.ADVISORY)):
-                message = describe(rule, problems, state)
-                if message:
-                    report = self._create_report_violation(
-                        response, policy.name, policy.description, reported, policy.severity
-                    )
-                    report(message, None)
+            if problems:
+                self._tell(response, policy, describe(rule, problems, State.VIOLATED), level)
+                self._tell(response, policy, describe(rule, problems, State.UNKNOWN), _ADVISORY)
         return response
 
     def AnalyzeStack(self, request: Any, _context: object) -> Any:  # noqa: ANN401, N802 - gRPC's name and messages
         """What the rules over a whole stack say; in `up` it is asked when everything is deployed."""
         response = analyzer_pb2.AnalyzeResponse()
         objects, urns = _by_urn((each.urn, _objects(each)) for each in request.resources if is_judged(each.type))
-        for rule, policy in self._judged_together:
+        for rule in STACK_RULES.values():
+            policy = self._policies[rule.id]
             level = self._level(policy)
             if level == pulumi_policy.EnforcementLevel.DISABLED:
                 continue
             told = response, policy.name, policy.description
             report = self._create_report_violation(*told, level, policy.severity)
-            advise = self._create_report_violation(*told, pulumi_policy.EnforcementLevel.ADVISORY, policy.severity)
+            advise = self._create_report_violation(*told, _ADVISORY, policy.severity)
             _report_together(rule, objects, urns, self._parameters, report=report, advise=advise)
         return response
 
@@ -145,6 +140,18 @@ class Servicer(sdk._PolicyAnalyzerServicer):
                 response.remediations.append(self._remediation(rule, manifest))
         return response
 
+    def _tell(
+        self,
+        response: Any,  # noqa: ANN401 - the engine's message
+        policy: pulumi_policy.Policy,
+        message: str,
+        level: pulumi_policy.EnforcementLevel,
+    ) -> None:
+        """Add what a rule says of a resource to the answer, if it says something."""
+        if message:
+            report = self._create_report_violation(response, policy.name, policy.description, level, policy.severity)
+            report(message, None)
+
     def _level(self, policy: pulumi_policy.Policy) -> pulumi_policy.EnforcementLevel:
         """What a violation does: what `remediate` could not put right stops."""
         level = self._get_enforcement_level(policy)
@@ -155,8 +162,8 @@ class Servicer(sdk._PolicyAnalyzerServicer):
         remediate = pulumi_policy.EnforcementLevel.REMEDIATE
         return [
             rule
-            for rule, policy in self._judged
-            if rule.right is not None and self._get_enforcement_level(policy) == remediate
+            for rule in RULES.values()
+            if rule.right is not None and self._get_enforcement_level(self._policies[rule.id]) == remediate
         ]
 
     def _remediation(self, rule: Rule, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the engine's message
@@ -195,7 +202,6 @@ class Servicer(sdk._PolicyAnalyzerServicer):
                 stops.
         """
         config = {name: json_format.MessageToDict(given.properties) for name, given in request.policyConfig.items()}
-        config.pop("all", None)
         self._parameters = configured(config)
         result: empty_pb2.Empty = super().Configure(request, context)  # type: ignore[no-untyped-call]  # SDK
         self._refuse_mending_in_prod()
@@ -206,8 +212,12 @@ def configured(config: Mapping[str, Mapping[str, Any]]) -> Parameters:
     """Parameters from the properties that a configuration file gives to each rule.
 
     Raises:
-        ParameterError: as `parse`; the engine itself takes names that no rule has.
+        ParameterError: as `parse`, and what stands under `all` beside its level, which is not read here; the engine
+            itself takes that, and names that no rule has.
     """
+    for key in config.get(EVERY_RULE, ()):
+        raise ParameterError(f"{EVERY_RULE}: {key!r} is not allowed here, but under the one rule that it is for")
+    config = {name: given for name, given in config.items() if name != EVERY_RULE}
     unknown = next((name for name in config if name not in every_rule()), None)
     if unknown is not None:
         raise ParameterError(unknown_name("rule", unknown, every_rule()))
@@ -239,8 +249,6 @@ def _refuse_other_shapes(rule: str, properties: Mapping[str, Any]) -> None:
 
 def describe(rule: RuleText, problems: Sequence[Problem], state: State) -> str:
     """One message for all problems of a state, or nothing; sorted, so that two runs print the same."""
-    if not problems:  # as nearly always
-        return ""
     lines = sorted(
         {f"{problem.path or '(object)'}: {problem.message}" for problem in problems if problem.state is state}
     )
@@ -331,7 +339,7 @@ def _told(rule: RuleText) -> dict[str, Any]:
 
 _LEVELS = {
     Level.MANDATORY: pulumi_policy.EnforcementLevel.MANDATORY,
-    Level.ADVISORY: pulumi_policy.EnforcementLevel.ADVISORY,
+    Level.ADVISORY: _ADVISORY,
 }
 
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"sync/atomic"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/promise"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -22,15 +23,20 @@ import (
 //
 // It does what sdk.PolicyProxy does, but passes what is said of resources on as bytes. That one reads and writes each
 // message again: for each resource twice, and for all of them at the end.
+//
+// The engine asks of each resource first whether a policy changes it. A pack in Python can say yes only if a policy has
+// the level for that; where none has, the proxy says no, and the pack is asked once instead of twice.
 type policyProxy struct {
 	port     int
 	settings promise.CompletionSource[*pulumirpc.AnalyzerStackConfigureRequest] // nil: the engine gives none
 	pack     promise.CompletionSource[*grpc.ClientConn]
+	changes  atomic.Bool // whether a policy may change a resource; so until the pack was told its levels
 }
 
 // newPolicyProxy serves until ctx ends.
 func newPolicyProxy(ctx context.Context) (*policyProxy, error) {
 	proxy := &policyProxy{}
+	proxy.changes.Store(true)
 	cancel := make(chan bool)
 	context.AfterFunc(ctx, func() { close(cancel) })
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
@@ -104,6 +110,14 @@ func (p *policyProxy) serve(_ any, stream grpc.ServerStream) error {
 		}
 		p.settings.Fulfill(settings)
 		return stream.SendMsg(&pulumirpc.AnalyzerStackConfigureResponse{})
+	case pulumirpc.Analyzer_Configure_FullMethodName:
+		if err := p.readLevels(request); err != nil {
+			return err
+		}
+	case pulumirpc.Analyzer_Remediate_FullMethodName:
+		if !p.changes.Load() {
+			return stream.SendMsg(&pulumirpc.RemediateResponse{})
+		}
 	}
 	p.settings.Fulfill(nil) // asked before any settings came, as by `pulumi policy publish`: there are none
 	pack, err := p.pack.Promise().Result(stream.Context())
@@ -114,6 +128,20 @@ func (p *policyProxy) serve(_ any, stream grpc.ServerStream) error {
 		return err
 	}
 	return stream.SendMsg(&response)
+}
+
+// readLevels learns from the configuration, which names each policy of the pack, whether one may change a resource.
+func (p *policyProxy) readLevels(request message) error {
+	var config pulumirpc.ConfigureAnalyzerRequest
+	if err := proto.Unmarshal(request, &config); err != nil {
+		return err
+	}
+	changes := false
+	for _, policy := range config.GetPolicyConfig() {
+		changes = changes || policy.GetEnforcementLevel() == pulumirpc.EnforcementLevel_REMEDIATE
+	}
+	p.changes.Store(changes)
+	return nil
 }
 
 // message is a message as it is on the wire.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from omnibase_policies.addresses import Range, everybody
 from omnibase_policies.checks import if_set, is_number, must_not_be_true, required
-from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided, violated
+from omnibase_policies.model import Level, Problem, Severity, missing, resource_rule, undecided
 from omnibase_policies.objects import Object
 from omnibase_policies.parameters import Parameters
 from omnibase_policies.texts import as_text, none_of
@@ -13,7 +14,7 @@ from omnibase_policies.values import View
 
 _RDS, _RDS_CLUSTER, _RDS_PARAMETERS = "AwsRdsInstance", "AwsRdsCluster", "AwsRdsParameters"
 _SQL, _FIREWALL, _BROKER = "GcpSqlInstance", "AwsSecurityGroup", "AwsMskCluster"
-_ANYWHERE = ("0.0.0.0/0", "::/0")
+_NETWORK = "must be a network of yours"
 _EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 _WEB_PORTS = (80, 443)
 _LEAST_DAYS = 7
@@ -225,8 +226,7 @@ def cloud_firewall_closed(found: Object, parameters: Parameters) -> Iterator[Pro
         if _opens_the_web_only(rule):
             continue
         for name in ("cidrBlocks", "ipv6CidrBlocks"):
-            for network in rule[name].items():
-                yield from if_set(network, none_of(_ANYWHERE), "must be a network of yours")
+            yield from everybody([Range(each, each) for each in rule[name].items()], rule[name], _NETWORK)
 
 
 def _opens_the_web_only(rule: View) -> bool:
@@ -272,8 +272,5 @@ def cloud_broker_tls(found: Object, parameters: Parameters) -> Iterator[Problem]
 def cloud_db_no_open_network(found: Object, parameters: Parameters) -> Iterator[Problem]:
     """No entry of `authorizedNetworks` is the whole world."""
     if found.kind == _SQL:
-        for network in found.view.at("settings", "ipConfiguration", "authorizedNetworks").items():
-            if network.is_unknown:
-                yield undecided(network, "must be a network of yours")
-            elif network["value"].value in _ANYWHERE:
-                yield violated(network["value"], "must be a network of yours")
+        networks = found.view.at("settings", "ipConfiguration", "authorizedNetworks")
+        yield from everybody([Range(each, each["value"]) for each in networks.items()], networks, _NETWORK)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
+from omnibase_policies.addresses import Range, everybody, of_state, range_of, reach
 from omnibase_policies.checks import any_of, if_set, required
 from omnibase_policies.images import reference
 from omnibase_policies.model import (
@@ -13,6 +16,7 @@ from omnibase_policies.model import (
     Level,
     Problem,
     Severity,
+    State,
     missing,
     object_rule,
     pod_rule,
@@ -26,7 +30,6 @@ from omnibase_policies.values import View
 
 _SERVICE, _INGRESS, _POLICY = ("Service",), ("Ingress",), ("NetworkPolicy",)
 _HTTPS = 443
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _NGINX = re.compile(r"^nginx\.(ingress\.kubernetes\.io|org|com)/")
 _BREAKS_OUT = re.compile(
     r"[{};\n]|\b(alias|root)\s|load_module|lua_package|_by_lua|/etc/(passwd|shadow|kubernetes)|/var/run/secrets"
@@ -77,7 +80,7 @@ def loadbalancer_needs_approval(found: Object, parameters: Parameters) -> Iterat
         yield undecided(ranges, message)
     elif not ranges.items() and not _is_internal(found):
         yield violated(kind, message)
-    yield from any_of(ranges, lambda value: value in _EVERYWHERE, "must not be everybody")
+    yield from everybody([Range(each, each) for each in ranges.items()], ranges, "must not be everybody")
 
 
 def _is_internal(found: Object) -> bool:
@@ -333,36 +336,55 @@ def _is_controller(image: str) -> bool:
     kinds=_POLICY,
     severity=Severity.HIGH,
     frameworks=("Trivy KSV-0038", "CIS Kubernetes 5.3.2"),
-    rationale="A rule without a peer, or with 0.0.0.0/0, takes back what the policy is there for.",
-    remedy="Name the peers: podSelector, namespaceSelector, or the ranges that are meant.",
+    rationale="A rule without a peer, or with nearly all public addresses, takes back what the policy is there for.",
+    remedy="Name the peers: podSelector, namespaceSelector, or the ranges that are meant; `except` makes no name.",
     bad={"kind": "NetworkPolicy", "spec.egress.0.to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]},
     good={"kind": "NetworkPolicy", "spec.egress.0.to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]},
 )
 def netpol_no_allow_all(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """Every rule names peers, none of which is everybody."""
+    """Every rule names peers; neither one of them is everybody, nor all ranges for the same ports together."""
     for direction, peers in (("ingress", "from"), ("egress", "to")):
-        for rule in found.view.at("spec", direction).items():
+        rules = found.view.at("spec", direction).items()
+        for rule in rules:
             yield from _all_peers(rule[peers])
+        yield from _wide_ranges(rules, peers)
+
+
+_NOT_EVERYBODY = "must name peers, and not everybody"
 
 
 def _all_peers(peers: View) -> Iterator[Problem]:
-    message = "must name peers, and not everybody"
     if peers.is_unknown:
-        yield undecided(peers, message)
+        yield undecided(peers, _NOT_EVERYBODY)
     elif not peers.items():
-        yield violated(peers, message)
+        yield violated(peers, _NOT_EVERYBODY)
     for peer in peers.items():
-        if _is_everybody(peer):
-            yield violated(peer, message)
+        spaces, pods = peer["namespaceSelector"], peer["podSelector"]
+        if peer["ipBlock"].is_absent and _selects_all(spaces) and (pods.is_absent or _selects_all(pods)):
+            yield violated(peer, _NOT_EVERYBODY)
 
 
-def _is_everybody(peer: View) -> bool:
-    """A range of all addresses without an exception, or every pod of every namespace."""
-    block = peer["ipBlock"]
-    if not block.is_absent:
-        return block["cidr"].value in _EVERYWHERE and not block["except"].items()
-    spaces, pods = peer["namespaceSelector"], peer["podSelector"]
-    return _selects_all(spaces) and (pods.is_absent or _selects_all(pods))
+def _wide_ranges(rules: Sequence[View], peers: str) -> Iterator[Problem]:
+    """Rules that open the same ports count together, and with them those that open every port."""
+    groups: dict[str, list[Range]] = defaultdict(list)
+    for rule in rules:
+        groups[_ports(rule)] += _ranges(rule[peers])
+    reached = {ports: reach(ranges + groups[_ANY_PORT] * (ports != _ANY_PORT)) for ports, ranges in [*groups.items()]}
+    for rule in rules:
+        alone = [*everybody(_ranges(rule[peers]), rule[peers], _NOT_EVERYBODY)]
+        state = reached[_ports(rule)] if _ranges(rule[peers]) else None
+        yield from alone or of_state(rule[peers], state, _NOT_EVERYBODY)
+
+
+_ANY_PORT = "[]"
+
+
+def _ports(rule: View) -> str:
+    return json.dumps(rule["ports"].value or [], sort_keys=True, default=str)
+
+
+def _ranges(peers: View) -> list[Range]:
+    return [range_of(peer) for peer in peers.items() if not peer["ipBlock"].is_absent and not peers.is_unknown]
 
 
 def _selects_all(selector: View) -> bool:
@@ -430,14 +452,14 @@ def sandbox_egress_bounded(found: Object, parameters: Parameters) -> Iterator[Pr
     yield from if_set(egress, lambda value: isinstance(value, list), "must be a list")
     for rule in egress.items():
         peers = rule["to"].items()
-        if not peers or not all(_is_bounded(peer) for peer in peers):
+        ranges = [range_of(peer) for peer in peers if peer.at("ipBlock", "cidr").text()]
+        if not peers or not all(map(_is_bounded, peers)) or reach(ranges) is State.VIOLATED:
             yield violated(rule, "must name peers, and not everybody")
 
 
 def _is_bounded(peer: View) -> bool:
-    """A range other than all addresses, or labels that something must have."""
-    cidr = peer.at("ipBlock", "cidr").text()
+    """A range, or labels that something must have."""
     selectors = (peer["podSelector"], peer["namespaceSelector"])
-    return (bool(cidr) and cidr not in _EVERYWHERE) or any(
+    return bool(peer.at("ipBlock", "cidr").text()) or any(
         not each.is_absent and not _selects_all(each) for each in selectors
     )

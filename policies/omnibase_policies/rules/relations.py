@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from omnibase_policies.checks import is_number
 from omnibase_policies.model import Level, Problem, Severity, missing, stack_rule, violated
@@ -83,10 +84,14 @@ def _uncovered(objects: Sequence[Object], needed: frozenset[str]) -> Iterator[tu
     for found, pod, labels in _workloads(objects):
         if not found.space:
             continue
-        fitting = [each for each in policies[found.space] + policies[None] if each.takes(labels)]
-        sides = frozenset[str]().union(*(each.directions for each in fitting))
-        if not fitting or not needed <= sides:
+        fitting = (each.directions for each in policies[found.space] + policies[None] if each.takes(labels))
+        if not _hold(needed, fitting):
             yield found, pod
+
+
+def _hold(needed: frozenset[str], given: Iterable[frozenset[str]]) -> bool:
+    """Whether there is something, and together it has all that is needed; nothing more is looked at then."""
+    return any(needed <= sides for sides in accumulate(given, frozenset[str].union))
 
 
 @stack_rule(

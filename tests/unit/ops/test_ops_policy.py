@@ -294,6 +294,7 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
         ("no-privileged: {waivers: [{object: Pod/x}]}\n", "exactly the fields"),
         ("no-privileged: {waivers: Pod/x}\n", "no-privileged: waivers must be a list of mappings"),
         ("no-privileged: {enforcmentLevel: advisory}\n", "'enforcmentLevel' is unknown"),
+        ("all: {waivers: [{object: Pod/x}]}\n", "all: 'waivers' is not allowed here"),
         ("[1]", "holds no settings"),
         ("a: [", "is neither YAML nor JSON"),
     ],

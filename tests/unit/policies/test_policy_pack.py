@@ -108,11 +108,17 @@ def test_a_waiver_of_a_configuration_is_obeyed() -> None:
         ({"no-privileged": {"waivers": ["Pod/x"]}}, "no-privileged: waivers must be a list of mappings"),
         ({"no-privileged": {"waiver": []}}, "no-privileged: 'waiver' is unknown; allowed are enforcementLevel, "),
         ({"no-privileged": {"parameters": [1]}}, "no-privileged: parameters must be a mapping"),
+        ({"all": {"waivers": [WAIVER]}}, "all: 'waivers' is not allowed here, but under the one rule that it is for"),
+        ({"all": {"parameters": {"minimum_id": 1}}}, "all: 'parameters' is not allowed here"),
     ],
 )
 def test_a_wrong_configuration_stops_the_engine(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         servicer(config=config)
+
+
+def test_a_level_for_all_rules_is_taken() -> None:
+    assert analyze(servicer(config={"all": {"enforcementLevel": "advisory"}}), POD) == []
 
 
 def test_the_data_of_secrets_is_judged_and_never_shown() -> None:
