@@ -130,7 +130,8 @@ class Session:
         text = " ".join(str(error).split())
         found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
         advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
-        return self._not_ready(f"no connection to {place.host}:{place.port} as {place.user}: {text}{advice}")
+        host = place.host or os.environ.get("PGHOST", "the local socket")
+        return self._not_ready(f"no connection to {host}:{place.port} as {place.user}: {text}{advice}")
 
     def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
         """An error of this database."""
