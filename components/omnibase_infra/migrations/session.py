@@ -106,6 +106,8 @@ class Session:
         given: dict[str, Any] = {
             "host": place.host, "port": place.port, "dbname": place.database, "user": place.user,
             "sslmode": place.sslmode, "connect_timeout": limits.connect,
+            # on the way to a server of others, a connection that says nothing while an index is built is forgotten
+            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
             "application_name": f"migrations, pid {os.getpid()} on {socket.gethostname()}",
             "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
         }  # fmt: skip
