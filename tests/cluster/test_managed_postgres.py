@@ -121,7 +121,7 @@ def test_migrations_run_as_the_migrator_who_is_nothing_but_the_owner_and_the_rea
         "owner": _OWNER, "app_role": _APP, "read_only_role": _READER, "migrations": {"files": files},
     }  # fmt: skip
     sets = rights.migrated(cast(ManagedPostgresArgs, {"databases": {_DATABASE: settings}}))
-    planned = migrating.plan(sets, Output.from_input(HOST), server.port)["databases"][_DATABASE]
+    planned = migrating.plan(sets, Output.from_input(HOST), server.port, 0)["databases"][_DATABASE]
     places = {"password_file": str(tmp_path / "password"), "ca_file": str(server.directory / "tls" / "ca.crt")}
     planned |= {"connection": {**planned["connection"], **places}, "directory": _DATABASE}
     world = World(server, tmp_path, databases={_DATABASE: planned})

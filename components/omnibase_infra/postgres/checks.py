@@ -104,7 +104,7 @@ def order_problems(migrated: Mapping[str, migrating.Migrated]) -> list[str]:
     if not migrated:
         return []
     try:
-        Plan.model_validate(migrating.plan(migrated, "server", PORT)).order()
+        Plan.model_validate(migrating.plan(migrated, "server", PORT, 0)).order()
     except MigrationError as error:
         return [f"migrations: {problem}" for problem in error.problems]
     except ValidationError as error:

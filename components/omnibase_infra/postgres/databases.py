@@ -11,6 +11,7 @@ from omnibase_infra.postgres import names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
 from omnibase_infra.postgres.migrating import Migrated, Migrations
 
+_REACH_SECONDS = 180  # the operator writes the pod's address into pg_hba, and makes the role, while the pod is there
 _MIGRATOR_CONNECTIONS = 2  # one works; the other is of a pod that has just been lost, until the server has seen it
 LOCALE = {
     "encoding": "UTF8",
@@ -53,6 +54,7 @@ def migrations(cluster: str, args: PostgresClusterArgs) -> Migrations:
         image=args.get("migrator_image", ""),
         databases=migrated(args),
         secrets={role: secret(cluster, args, role) for role in migrators(args).values()},
+        reach_seconds=_REACH_SECONDS,
         priority_class=args.get("priority_class"),
     )
 

@@ -24,7 +24,6 @@ _PLAN = "plan.json"
 _FILES_DIRECTORY = "/migrations"
 _PASSWORD_DIRECTORY = "/run/secrets/migrators"  # noqa: S105  # a directory, not a password
 _CA_DIRECTORY = "/run/secrets/database-ca"
-_REACH_SECONDS = 180  # the operator writes the pod's address into pg_hba, and makes the role, while the pod is there
 _DEADLINE_SECONDS = 7200  # an index built CONCURRENTLY may take an hour
 _OPTIONS = ("tracking_table", "id_prefix", "after", "required_tables", "target_version")
 
@@ -69,16 +68,18 @@ class Migrations:
     """Those with a set."""
     secrets: Mapping[str, str]
     """Migrator -> Secret with the key `password`."""
+    reach_seconds: int
+    """How long a login may be refused before the Job fails."""
     priority_class: pulumi.Input[str] | None = None
     """Of the pod."""
 
 
-def plan(databases: Mapping[str, Migrated], host: pulumi.Input[str], port: int) -> dict[str, Any]:
+def plan(databases: Mapping[str, Migrated], host: pulumi.Input[str], port: int, reach: int) -> dict[str, Any]:
     """What the runner is told, as of `omnibase_infra.migrations.plan`. A host that is known only later is not in it."""
     place = {"host": host, "port": port} if isinstance(host, str) else {"port": port}
     return {
         "databases": {name: _entry(name, each, place) for name, each in databases.items()},
-        "limits": {"reach": _REACH_SECONDS},
+        "limits": {"reach": reach},
     }
 
 
@@ -130,6 +131,7 @@ def job(it: Migrations, incarnation: pulumi.Input[str] | None = None) -> Hardene
         incarnation: what changes if the server is made anew: an empty one must be migrated from the beginning. None
             where nobody can know.
     """
+    planned = plan(it.databases, it.host, it.port, it.reach_seconds)
     found: HardenedWorkloadArgs = {
         "kind": "Job",
         "namespace": it.namespace,
@@ -140,7 +142,7 @@ def job(it: Migrations, incarnation: pulumi.Input[str] | None = None) -> Hardene
         "cpu_request_millis": MIGRATOR_CPU_MILLIS,
         "arguments": [f"{SETTINGS_DIRECTORY}/{_PLAN}", "apply"],
         "scratch_mib": {},
-        "settings": {_PLAN: json.dumps(plan(it.databases, it.host, it.port), indent=2, sort_keys=True) + "\n"},
+        "settings": {_PLAN: json.dumps(planned, indent=2, sort_keys=True) + "\n"},
         "config_mounts": [
             {"config_maps": [files(it, name)["metadata"]["name"]], "path": f"{_FILES_DIRECTORY}/{name}"}
             for name in it.databases

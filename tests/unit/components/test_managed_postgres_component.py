@@ -257,6 +257,7 @@ def test_migrations_run_in_a_job_that_reaches_the_server_alone_and_knows_no_pass
     (plan,) = [
         item.inputs["data"]["plan.json"] for item in found.values() if "plan.json" in item.inputs.get("data", {})
     ]
+    assert Plan.model_validate_json(plan).limits.reach == 30, "a server of others may count logins that fail"
     orders = Plan.model_validate_json(plan).databases["orders"]
     assert (orders.owner, orders.writers, orders.readers) == ("orders_owner", ["orders_app"], ["orders_reader"])
     assert (orders.connection.host, orders.connection.user, orders.connection.sslmode) == (

@@ -19,6 +19,7 @@ from omnibase_infra.postgres.managed.rights import Login
 from omnibase_infra.postgres.password import generated_password, role_secret
 
 _AUTHORITY = "ca.crt"  # no role has a dot in its name
+_REACH_SECONDS = 30  # the network's rules come to the pod; roles are there, and a server may count logins that fail
 
 
 class ManagedPostgres(pulumi.ComponentResource):
@@ -150,6 +151,7 @@ class ManagedPostgres(pulumi.ComponentResource):
             image=args["migrator_image"],
             databases=sets,
             secrets={login.role: self._secret_name(login) for login in logins},
+            reach_seconds=_REACH_SECONDS,
         )
         return [migrating.make_job(self, it, before)]
 
