@@ -22,6 +22,7 @@ from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
 INSTANCES = 3
 _HEALTHY = "Cluster in healthy state"
 _MAKE_SECONDS = 600.0
+_CPU = Path("/sys/fs/cgroup/cpuacct")
 
 
 class BenchError(LocalError):
@@ -105,6 +106,22 @@ class Cluster:
         took = wait_until(self.is_whole, seconds, f"{self.namespace}: {self.name} is whole")
         wait_until(lambda: self._streaming() == INSTANCES - 1, 60, f"{self.namespace}: both standbys stream")
         return took
+
+    def wait_for_standbys(self, wanted: bool) -> None:
+        """Let commits wait for any one standby, or for none."""
+        rule = {"method": "any", "number": 1, "dataDurability": "required"} if wanted else None
+        change = json.dumps({"spec": {"postgresql": {"synchronous": rule}}})
+        self.kubectl("patch", "clusters.postgresql.cnpg.io", self.name, "--type=merge", "-p", change)
+        wait_until(
+            lambda: bool(self.sql("SHOW synchronous_standby_names")) == wanted, 60, f"{self.namespace}: commits wait"
+        )
+
+    def cpu_seconds(self) -> float:
+        """CPU time so far of all its pods but the client's: servers, poolers and what is beside them."""
+        shown = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        uids = [each["metadata"]["uid"] for each in shown if each["metadata"]["name"] != manifests.CLIENT]
+        files = [file for uid in uids for file in _CPU.glob(f"*/kubepods/*/pod{uid}/cpuacct.usage")]
+        return sum(int(file.read_text()) for file in files) / 1e9
 
     def connection(self, service: str, directory: Path) -> dict[str, Any]:
         """How a client of this machine connects to one of its Services."""

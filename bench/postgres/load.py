@@ -32,22 +32,24 @@ class Load:
     arguments: tuple[str, ...]
     commit: str = "on"
     """synchronous_commit of the role: `local` waits for no standby."""
+    quorum: bool = False
+    """Whether the untuned cluster waits for a standby as well, which it does not by default."""
 
 
-_CHURN = ("-S", "-C", "-c", "8", "-j", "2")
+_CHURN = ("-S", "-C", "-c", "8", "-j", "8")  # a thread of pgbench opens one connection at a time
 _MANY = ("-c", "400", "-j", "4")
 _SELECT = ("-S", "-c", "32", "-j", "2")
 _WRITE = ("-c", "16", "-j", "2")
 _TUNED, _PLAIN = manifests.TUNED, manifests.PLAIN
 DIRECT, POOLED, PLAIN_DIRECT, PLAIN_POOLED = "direct", "pooled", "untuned direct", "untuned pooled"
-LOCAL = "pooled, waiting for no standby"
+PLAIN_QUORUM = "untuned direct, waiting for a standby"
 LOADS = (
     Load(case="churn", subject=DIRECT, cluster=_TUNED, service="rw", arguments=_CHURN),
     Load(case="churn", subject=POOLED, cluster=_TUNED, service="pooler-rw", arguments=_CHURN),
     Load(case="churn", subject=PLAIN_POOLED, cluster=_PLAIN, service="pooler-rw", arguments=_CHURN),
     Load(case="clients400", subject=POOLED, cluster=_TUNED, service="pooler-rw", arguments=_MANY),
     Load(case="clients400", subject=PLAIN_DIRECT, cluster=_PLAIN, service="rw", arguments=_MANY),
-    Load(case="clients400", subject=LOCAL, cluster=_TUNED, service="pooler-rw", arguments=_MANY, commit="local"),
+    Load(case="clients400", subject=PLAIN_QUORUM, cluster=_PLAIN, service="rw", arguments=_MANY, quorum=True),
     Load(case="clients400", subject=PLAIN_POOLED, cluster=_PLAIN, service="pooler-rw", arguments=_MANY),
     Load(case="select32", subject=DIRECT, cluster=_TUNED, service="rw", arguments=_SELECT),
     Load(case="select32", subject=POOLED, cluster=_TUNED, service="pooler-rw", arguments=_SELECT),
@@ -69,19 +71,25 @@ def prepare(cluster: Cluster) -> None:
 
 def run(cluster: Cluster, load: Load, seconds: int) -> dict[str, Any]:
     """Transactions per second, failed ones, and why it ended early if it did."""
+    if load.quorum:
+        cluster.wait_for_standbys(True)
     _set_commit(cluster, load.commit)
     host = f"host={cluster.name}-{load.service} dbname={cluster.database} user={cluster.role}"
     tls = f"sslmode={cluster.sslmode} sslrootcert=/ca/ca.crt connect_timeout=30"
     words = ("exec", manifests.CLIENT, "--", "pgbench", "-n", *load.arguments, "-T", str(seconds), f"{host} {tls}")
     cluster.sql("CHECKPOINT")  # its work shall not fall into one round and not into the next
     lag = _start_lag(cluster, seconds) if load.case == "lag" else None
+    before = cluster.cpu_seconds()
     try:
         found = read_pgbench(cluster.kubectl(*words))
+        found["cpu_ms"] = round(1000 * (cluster.cpu_seconds() - before) / (found["tps"] * seconds), 2)
     except BenchError as error:
         found = {"tps": 0.0, "failed": -1, "error": str(error)[-300:]}
     if lag is not None:
         found |= read_lag(lag.communicate()[0].split())
     _set_commit(cluster, "on")
+    if load.quorum:
+        cluster.wait_for_standbys(False)
     return found
 
 
