@@ -42,12 +42,24 @@ _POSTGRES: dict[str, Any] = {
 _MORE: dict[str, Any] = {"memory_mib": 262_144, "cpu_request_millis": 96_000, "storage_gib": 4000}
 
 
+_BACKUP: dict[str, Any] = {
+    "clusters": {
+        "analytics": {
+            "generation": 3,
+            "drill_scratch_gib": 7,
+            "recovery": {"source": "analytics-database-2", "lsn": "0/3000148"},
+        }
+    }
+}
+
+
 @functools.cache
 def recorded(generation: int) -> Recorder:
     """The stack; another generation has new passwords."""
     return record_prod(
         {"reports": {**_REPORTS, "image": "reference"}},
         postgres={**_POSTGRES, "password_generation": generation},
+        backup=_BACKUP,
         quota=_MORE,
     )
 
@@ -104,6 +116,51 @@ def test_two_clusters_break_no_mandatory_rule_of_prod() -> None:
     parameters = configured({name: given for name, given in config.items() if isinstance(given, dict)})
     found = [finding for each in objects() for finding in judge(each.manifest, parameters, Tier.PROD, token=each.type)]
     assert [each for each in found if each.level is Level.MANDATORY] == []
+
+
+@pytest.mark.req("P19")
+def test_each_cluster_is_drilled_out_of_its_own_archive() -> None:
+    found = {each.inputs["metadata"]["name"]: _pod(each.inputs["spec"]["jobTemplate"]) for each in objects("CronJob")}
+    main, further = found["restore-drill-job"], found["analytics-database-drill-job"]
+    assert (main["DRILL_ARCHIVE"], main["DRILL_DATABASES"]) == ("database-1", "reference omniweb")
+    assert (further["DRILL_ARCHIVE"], further["DRILL_DATABASES"]) == ("analytics-database-3", "events")
+    assert further["DRILL_HOST"].startswith("analytics-database-rw.")
+    pod = one("CronJob", "analytics-database-drill-job").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert {"sizeLimit": "7168Mi"} in [each.get("emptyDir") for each in pod["volumes"]]
+
+
+def _pod(job: dict[str, Any]) -> dict[str, Any]:
+    """Variables of the only container of a job's pods."""
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each.get("value") for each in container["env"]}
+
+
+@pytest.mark.req("P19")
+def test_a_drill_of_one_cluster_comes_into_no_other() -> None:
+    for name, drill in (("database", "restore-drill"), ("analytics-database", "analytics-database-drill")):
+        rules = one("Cluster", name).inputs["spec"]["postgresql"]["pg_hba"]
+        (own,) = [rule for rule in rules if "omnibase_drill" in rule and rule.startswith("hostssl")]
+        assert f"{drill}-job" in json.dumps(one("Cluster", name).inputs["spec"]["podSelectorRefs"])
+        assert own
+
+
+@pytest.mark.req("P19")
+def test_a_drill_that_fails_is_told_of_each_cluster() -> None:
+    rules = [
+        rule for each in objects("PrometheusRule") for group in each.inputs["spec"]["groups"] for rule in group["rules"]
+    ]
+    failed = [rule for rule in rules if rule.get("alert") == "RestoreDrillFailed"]
+    assert {rule["labels"].get("cluster", "database") for rule in failed} == _NAMES
+    assert len({rule["expr"] for rule in failed}) == len(_NAMES)
+
+
+@pytest.mark.req("R10")
+def test_one_cluster_is_made_out_of_an_archive_while_the_other_stays() -> None:
+    assert "recovery" not in one("Cluster", "database").inputs["spec"]["bootstrap"]
+    spec = one("Cluster", "analytics-database").inputs["spec"]
+    assert spec["bootstrap"]["recovery"]["recoveryTarget"] == {"targetLSN": "0/3000148"}
+    assert spec["externalClusters"][0]["plugin"]["parameters"]["serverName"] == "analytics-database-2"
+    assert spec["plugins"][0]["parameters"]["serverName"] == "analytics-database-3"
 
 
 @pytest.mark.req("C2.8")
