@@ -135,8 +135,9 @@ class Restore:
             self._archive()
         with self.progress.step("restore", 120):
             answer, whole = self._restore(moment)
-        if self._sql(_SUM, _COPY) != expected:
-            raise BenchError(f"other rows came back than were there at {moment}")
+        found = self._sql(_SUM, _COPY)
+        if found != expected:
+            raise BenchError(f"rows and checksum at {moment} were {expected}, restored are {found or 'none'}")
         return Figures(
             database_mib=float(size),
             log_mib=float(log),

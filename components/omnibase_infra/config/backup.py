@@ -119,7 +119,7 @@ class BackupConfig(Section):
     """When the log is archived even if it is not full: what can be lost with all servers and their volumes."""
     sidecar_memory_mib: Annotated[int, Field(ge=192, le=65_536)]
     """Memory request and limit of the part that sends and fetches, in each server's pod, in MiB; with more of it more
-    is sent at once: 320 for two segments of the log, 448 for four."""
+    is sent at once: 320 for two segments of the log, 424 for four."""
     local_store: bool = False
     """Have an object store in the local node and back up into it, instead of a target. It is lost with the node."""
     local_store_gib: Annotated[int, Field(ge=1, le=1024)] = 2

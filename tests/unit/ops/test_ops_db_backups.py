@@ -158,9 +158,9 @@ def test_the_report_is_that_of_the_clusters_own_drill(
     asked = []
     request = client.request
 
-    def noting(method: str, path: str, **more: Any) -> Any:  # noqa: ANN401 -- whatever the API server says
+    def noting(*words: Any, **more: Any) -> Any:  # noqa: ANN401 -- whatever the API server says
         asked.append(more.get("query"))
-        return request(method, path, **more) if not path.endswith("/pods") else {}
+        return {} if words[1].endswith("/pods") else request(*words, **more)
 
     monkeypatch.setattr(client, "request", noting)
     assert read_backups(client, "omnibase-dev", "analytics-database").drill == {}
