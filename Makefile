@@ -11,7 +11,7 @@ KEPT := $(if $(PYTHONDONTWRITEBYTECODE),PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPR
 CLUSTER_PYTEST = env OMNIBASE_INSTANCE=test .venv/bin/pytest -n $(LANES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-postgres
+.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-postgres bench-restore
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{gsub(/\$$\$$/, "$$"); printf "  make %-14s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ bench-policy: venv ## CPU time and memory of the policy pack beside checkov, int
 
 bench-postgres: venv ## PostgreSQL under load and faults beside the operator's defaults, into docs/benchmarks.md (BENCH="--quick")
 	@$(PY) -m bench.postgres --write $(BENCH)
+
+bench-restore: venv ## how long a restore of 1 GiB to a moment takes, into docs/benchmarks.md (BENCH="--mib 256")
+	@$(PY) -m bench.restore --write $(BENCH)
 
 bench-local: venv ## times and memory of this machine into docs/benchmarks.md
 	@$(PY) -m bench.local

@@ -1,167 +1,192 @@
-"""How long a restore to a moment takes: from nothing to a server that answers, in a cluster whose backups are made.
+"""How long a restore to a moment takes: from the wish for a second cluster to a server that answers.
 
-    python -m bench.restore KUBECONFIG NAMESPACE CLUSTER DATABASE [MIB]
+    python -m bench.restore [--mib 1024] [--keep] [--write]
 
-CLUSTER is a small one with backups, for example that of tests/cluster/test_backups.py on a node that was kept; it is
-filled with MIB (default 1024) of rows, backed up and written to again. Then a second cluster is made from its archive
-to a moment in between, asked for its rows, and removed with everything else. Target: 180 s for 1 GiB.
+Makes a node of its own (OMNIBASE_INSTANCE, default `bench`) and the cluster of examples/database-backups on it, which
+is filled, backed up and written to again. Then `pulumi up` makes a second cluster out of its archive, as it was at a
+moment in between, and every row is compared. Node and cluster are removed at the end.
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime
 import json
-import subprocess
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
+from omnibase_infra.postgres.backups import SIDECAR_MEMORY_MIB
+
+from bench.postgres.cluster import BenchError, kubectl, wait_until
+from local import machine
+from local.errors import LocalError
+from local.lock import exclusive
 from local.paths import Paths
+from local.progress import Progress
+from tests.cluster.example_kit import Example, database_backups
 
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- bench-restore -->", "<!-- /bench-restore -->"
 TARGET_SECONDS = 180.0
-_TABLE, _ROW_BYTES, _LATE_ROWS = "bench_restore", 1024, 50_000
-_PAUSE = 0.5
+_DEFAULTS = {"OMNIBASE_INSTANCE": "bench", "OMNIBASE_NETWORK": "10.216.0.0/16"}
+_SPACE, _DB, _COPY = "backups-of-orders", "orders", "orders-again"
+_STORAGE_GIB = 4
+_LATE_SHARE = 20
+"""One row in so many is written after the base backup: what only the log has."""
 _LONGEST = 1800.0
-_OWN = ("status",)
+_FILL = "INSERT INTO kept SELECT n, repeat(md5(n::text), 30) FROM generate_series({}, {}) n"
+_SUM = "SELECT count(*), sum(hashtextextended(k::text, 0)) FROM kept k"
+_NOW = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The cluster that is restored."""
+class Figures:
+    """What was measured."""
 
-    kubeconfig: str
-    namespace: str
-    cluster: str
-    database: str
-
-    @property
-    def copy(self) -> str:
-        """Name of the restored one."""
-        return f"{self.cluster}-bench"
-
-    def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """Run kubectl in the namespace."""
-        program = str(Paths.from_environment().bin / "kubectl")
-        command = [program, f"--kubeconfig={self.kubeconfig}", "-n", self.namespace, *words]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def get(self, *words: str) -> dict[str, Any]:
-        """One object."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", *words, "-o", "json"))
-        return found
-
-    def sql(self, statement: str, cluster: str = "") -> str:
-        """Ask the first server of a cluster as its superuser."""
-        words = ("psql", "-d", self.database, "-At", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement)
-        return self.kubectl("exec", f"{cluster or self.cluster}-1", "-c", "postgres", "--", *words).strip()
+    database_mib: float
+    log_mib: float
+    """Log between the base backup and the moment."""
+    backup_seconds: float
+    answer_seconds: float
+    """Until the restored server took writes."""
+    whole_seconds: float
+    """Until `pulumi up` ended: pooler and everything else ready too."""
 
 
-def measure(place: Place, mib: int) -> dict[str, float]:
-    """Seconds of base backup and restore, and MiB of the database."""
-    rows = mib * 1024 * 1024 // _ROW_BYTES
-    place.sql(f"DROP TABLE IF EXISTS {_TABLE}; CREATE TABLE {_TABLE} (id bigint PRIMARY KEY, body text STORAGE PLAIN)")
-    fill = (
-        f"INSERT INTO {_TABLE} SELECT n, substr(repeat(md5(n::text) || md5((n * 7)::text), 16), 1, {_ROW_BYTES - 48}) "
-    )
-    place.sql(f"{fill} FROM generate_series(1, {rows}) n")
-    found = {"database MiB": float(place.sql("SELECT pg_database_size(current_database()) / 1048576"))}
-    found["base backup"] = _seconds(lambda: _backup(place))
-    place.sql(f"{fill} FROM generate_series({rows + 1}, {rows + _LATE_ROWS}) n")
-    moment = place.sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-    place.sql(f"SELECT pg_sleep(1); DELETE FROM {_TABLE}")  # noqa: S608  # a name of ours
-    segment = place.sql("SELECT pg_walfile_name(pg_switch_wal())")
-    _wait(lambda: place.sql("SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver") >= segment)
-    with _restored(place, moment) as seconds:
-        found["restore"] = seconds
-        kept = int(place.sql(f"SELECT count(*) FROM {_TABLE}", place.copy))  # noqa: S608  # a name of ours
-    if kept != rows + _LATE_ROWS:
-        raise RuntimeError(f"{kept} rows came back, {rows + _LATE_ROWS} were there at {moment}")
-    return found
-
-
-def _backup(place: Place) -> None:
-    name = f"{place.cluster}-bench-{int(time.time())}"
-    spec = {
-        "cluster": {"name": place.cluster},
-        "method": "plugin",
-        "pluginConfiguration": {"name": "barman-cloud.cloudnative-pg.io"},
-    }
-    manifest = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Backup", "metadata": {"name": name}, "spec": spec}
-    place.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    _wait(lambda: place.get("backups.postgresql.cnpg.io", name).get("status", {}).get("phase") == "completed")
-
-
-@contextmanager
-def _restored(place: Place, moment: str) -> Iterator[float]:
-    """A second cluster for as long as the block runs; the seconds until it answered a query."""
-    source = place.get("clusters.postgresql.cnpg.io", place.cluster)
-    policies = place.get("networkpolicies")["items"]
-    objects = [renamed(each, place) for each in policies if _names(each, place.cluster)]
-    objects.append(restore_of(source, place, moment))
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 within the target, 1 beyond it or where it could not be measured."""
+    options = _parser().parse_args(arguments)
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    paths, progress = Paths.from_environment(), Progress()
     try:
-        seconds = _seconds(lambda: _come_up(place, objects))
-        yield seconds
+        found = measure(paths, options.mib, progress)
+    except LocalError as error:
+        progress.say(f"bench.restore: {error}")
+        return error.exit_code
     finally:
-        place.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=_list(objects))
+        if not options.keep:
+            machine.clean(paths, progress)
+    text = table(found)
+    print(text)
+    if options.write:
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return 0 if found.answer_seconds <= TARGET_SECONDS else 1
 
 
-def _come_up(place: Place, objects: list[dict[str, Any]]) -> None:
-    place.kubectl("apply", "-f", "-", stdin=_list(objects))
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.restore", description=__doc__)
+    parser.add_argument("--mib", type=int, default=1024, help="size of the database (default 1024)")
+    parser.add_argument("--keep", action="store_true", help="leave the node, to look at it")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    return parser
 
-    def answers() -> bool:
+
+def measure(paths: Paths, mib: int, progress: Progress) -> Figures:
+    """Node, cluster, rows, base backup, restore.
+
+    Raises:
+        BenchError: something did not come, or rows did not come back.
+    """
+    with exclusive(paths, "make bench-restore"):
+        machine.start_machine(paths, progress, retry="make bench-restore")
+    with tempfile.TemporaryDirectory() as scratch:
+        with progress.step("cluster", 120):
+            images = json.loads(paths.images_lock.read_text())["images"]
+            example = database_backups(Path(scratch), paths, images)
+            example.config("storage_gib", str(_STORAGE_GIB))
+            example.config("sidecar_memory_mib", str(SIDECAR_MEMORY_MIB))
+            example.run("up", "--yes", "--skip-preview")
+        return Restore(paths, example, progress).run(mib)
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore of the example's cluster."""
+
+    paths: Paths
+    example: Example
+    progress: Progress
+
+    def run(self, mib: int) -> Figures:
+        """Fill, back up, write on, restore, compare."""
+        rows = mib * 1024  # of a KiB each
+        with self.progress.step(f"fill with {mib} MiB", 60):
+            self._sql("CREATE TABLE kept (id bigint PRIMARY KEY, body text STORAGE PLAIN)")
+            self._sql(_FILL.format(1, rows))
+        with self.progress.step("archive the log", 60):
+            self._archive()
+        with self.progress.step("base backup", 60):
+            backup_seconds = _seconds(self._back_up)
+        begin = self._sql("SELECT pg_current_wal_lsn()")
+        self._sql(_FILL.format(rows + 1, rows + rows // _LATE_SHARE))
+        size = self._sql("SELECT pg_database_size(current_database()) / 1048576.0")
+        log = self._sql(f"SELECT (pg_current_wal_lsn() - '{begin}') / 1048576.0")
+        expected, moment = self._sql(_SUM), self._sql(_NOW)
+        self._sql("SELECT pg_sleep(1); DELETE FROM kept WHERE id % 2 = 0")
+        with self.progress.step("archive the log", 20):
+            self._archive()
+        with self.progress.step("restore", 120):
+            answer, whole = self._restore(moment)
+        found = self._sql(_SUM, _COPY)
+        if found != expected:
+            raise BenchError(f"rows and checksum at {moment} were {expected}, restored are {found or 'none'}")
+        return Figures(
+            database_mib=float(size),
+            log_mib=float(log),
+            backup_seconds=backup_seconds,
+            answer_seconds=answer,
+            whole_seconds=whole,
+        )
+
+    def _back_up(self) -> None:
+        name = f"{_DB}-bench"
+        plugin = {"method": "plugin", "pluginConfiguration": {"name": "barman-cloud.cloudnative-pg.io"}}
+        manifest = {
+            "apiVersion": "postgresql.cnpg.io/v1",
+            "kind": "Backup",
+            "metadata": {"name": name},
+            "spec": {"cluster": {"name": _DB}, **plugin},
+        }
+        self._kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+        said = ("get", "backups.postgresql.cnpg.io", name, "-o", "jsonpath={.status.phase} {.status.error}")
+        wait_until(lambda: self._kubectl(*said).startswith(("completed", "failed")), _LONGEST, "the base backup ends")
+        if not self._kubectl(*said).startswith("completed"):
+            raise BenchError(f"the base backup: {self._kubectl(*said)}")
+
+    def _archive(self) -> None:
+        segment = self._sql("SELECT pg_walfile_name(pg_switch_wal())")
+        newest = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
+        wait_until(lambda: self._sql(newest) >= segment, _LONGEST, f"{segment} is archived")
+
+    def _restore(self, moment: str) -> tuple[float, float]:
+        """Seconds until the server takes writes, and until all of the second cluster is ready."""
+        self.example.config("moment", moment)
+        with ThreadPoolExecutor(1) as pool:
+            making = pool.submit(_seconds, lambda: self.example.run("up", "--yes", "--skip-preview"))
+            answer = wait_until(lambda: making.done() or self._answers(), _LONGEST, f"{_COPY} answers")
+            return answer, making.result()
+
+    def _answers(self) -> bool:
         try:
-            return place.sql("SELECT NOT pg_is_in_recovery()", place.copy) == "t"
-        except RuntimeError:  # not there yet
+            return self._sql("SELECT pg_is_in_recovery()", _COPY) == "f"
+        except BenchError:  # not there yet
             return False
 
-    _wait(answers)
+    def _sql(self, statement: str, cluster: str = _DB) -> str:
+        """Ask the first server of a cluster as its superuser."""
+        words = ("psql", "-d", "shop", "-At", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement)
+        return self._kubectl("exec", f"{cluster}-1", "-c", "postgres", "--", *words).strip()
 
-
-def restore_of(source: dict[str, Any], place: Place, moment: str) -> dict[str, Any]:
-    """The Cluster that is made from the archive of another; it archives nothing itself."""
-    (plugin,) = source["spec"]["plugins"]
-    spec = {
-        key: value for key, value in source["spec"].items() if key not in ("plugins", "managed", "externalClusters")
-    }
-    spec["externalClusters"] = [
-        {"name": "origin", "plugin": {"name": plugin["name"], "parameters": plugin["parameters"]}}
-    ]
-    spec["bootstrap"] = {"recovery": {"source": "origin", "recoveryTarget": {"targetTime": moment}}}
-    metadata = {"name": place.copy, "namespace": place.namespace}
-    return {"apiVersion": source["apiVersion"], "kind": source["kind"], "metadata": metadata, "spec": spec}
-
-
-def renamed(policy: dict[str, Any], place: Place) -> dict[str, Any]:
-    """A network policy of the cluster, for the restored one."""
-    text = json.dumps({key: value for key, value in policy.items() if key not in _OWN})
-    found: dict[str, Any] = json.loads(text.replace(_label(place.cluster), _label(place.copy)))
-    found["metadata"] = {"name": f"bench-{policy['metadata']['name']}"[:63], "namespace": place.namespace}
-    return found
-
-
-def _names(policy: dict[str, Any], cluster: str) -> bool:
-    return _label(cluster) in json.dumps(policy["spec"])
-
-
-def _label(cluster: str) -> str:
-    return f'"cnpg.io/cluster": "{cluster}"'
-
-
-def _list(objects: list[dict[str, Any]]) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + _LONGEST
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"it took longer than {_LONGEST:.0f} s")
-        time.sleep(_PAUSE)
+    def _kubectl(self, *words: str, stdin: str | None = None) -> str:
+        return kubectl(self.paths, "-n", _SPACE, *words, stdin=stdin)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -170,18 +195,30 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def main() -> int:
-    """The exit code: 0 within the target, 1 beyond it, 2 used wrongly."""
-    if len(sys.argv) not in (5, 6):
-        print(__doc__, file=sys.stderr)
-        return 2
-    kubeconfig, namespace, cluster, database, *size = sys.argv[1:]
-    place = Place(kubeconfig=kubeconfig, namespace=namespace, cluster=cluster, database=database)
-    found = measure(place, int(size[0]) if size else 1024)
-    for name, value in found.items():
-        print(f"{name:15} {value:8.1f}")
-    return 0 if found["restore"] <= TARGET_SECONDS else 1
+def table(found: Figures) -> str:
+    """Markdown."""
+    met = "met" if found.answer_seconds <= TARGET_SECONDS else "**missed**"
+    return "\n".join([
+        f"{datetime.datetime.now(tz=datetime.UTC).date()}, {os.cpu_count()} cores, a database of "
+        f"{found.database_mib:.0f} MiB, {found.log_mib:.0f} MiB of log after its base backup:",
+        "",
+        "| what | figure | target |",
+        "|-|-:|-:|",
+        f"| base backup | {found.backup_seconds:.0f} s | - |",
+        f"| restore to a moment, until the new server takes writes | {found.answer_seconds:.0f} s | "
+        f"<= {TARGET_SECONDS:.0f} s: {met} |",
+        f"| the same until `pulumi up` ends, pooler included | {found.whole_seconds:.0f} s | - |",
+    ])  # fmt: skip
+
+
+def with_table(page: str, text: str) -> str:
+    """The page with the table between its marks, which are added at the end where they are missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not begin:
+        before, after = f"{page.rstrip()}\n\n## Restore\n\n", "\n"
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,6 +21,7 @@ from omnibase_infra.postgres import OPERATOR, BackupsArgs, ObjectStoreArgs, Reco
 config = pulumi.Config()
 images = config.require_object("images")
 space = config.get("namespace") or "backups-of-orders"
+storage_gib = config.get_int("storage_gib") or 1
 api_cidrs, api_ports = config.require_object("api"), [443, 6443]
 context = config.require("context")
 cluster = kubernetes.Provider("cluster", context=context, cluster_identifier=context)
@@ -59,8 +60,8 @@ def database() -> PostgresClusterArgs:
         "image": images["postgres"],
         "instances": 1,
         "synchronous_standbys": 0,
-        "storage_gib": 1,
-        "wal_storage_gib": 1,
+        "storage_gib": storage_gib,
+        "wal_storage_gib": storage_gib,
         "memory_mib": 320,
         "cpu_request_millis": 50,
         "max_connections": 40,
@@ -87,7 +88,7 @@ room = Environment(
         "cpu_request_millis": 2000,
         "memory_mib": 4096,
         "pods": 30,
-        "storage_gib": 20,
+        "storage_gib": 20 * storage_gib,
     },
     after(),
 )
@@ -149,7 +150,7 @@ server = ObjectStoreServer(
         "environment": "test",
         "image": images["versitygw"],
         "bucket": "backups",
-        "storage_gib": 1,
+        "storage_gib": storage_gib,
         "key_secret": keys.secret("store"),
         "tls_secret": certificate("store-tls", space, store_hosts("store", space), room),
     },
@@ -169,7 +170,7 @@ backups: BackupsArgs = {
     "schedule": "15 * * * *",
     "retention_days": 1,
     "archive_seconds": 20,
-    "sidecar_memory_mib": 160,
+    "sidecar_memory_mib": config.get_int("sidecar_memory_mib") or 192,
 }
 before = after(room, plugin, server)
 orders = PostgresCluster("orders", {**database(), "inspectors": {"drill": drill_party("drill", space)}}, before)
@@ -188,11 +189,14 @@ RestoreDrill(
         "password_secret": orders.role_secrets.apply(lambda secrets: secrets["drill"]),
         "ca_secret": orders.ca_secret,
         "databases": ["shop"],
-        "scratch_gib": 1,
+        "scratch_gib": storage_gib,
         "deadline_seconds": 600,
     },
     before,
 )
 if config.get("moment"):
-    recovery: RecoveryArgs = {"source": archive("orders", backups), "target_time": config.require("moment")}
-    PostgresCluster("orders-again", {**database(), "recovery": recovery}, before)
+    to_moment: RecoveryArgs = {"source": archive("orders", backups), "target_time": config.require("moment")}
+    PostgresCluster("orders-again", {**database(), "recovery": to_moment}, before)
+if config.get("position"):
+    to_position: RecoveryArgs = {"source": archive("orders", backups), "target_lsn": config.require("position")}
+    PostgresCluster("orders-at", {**database(), "recovery": to_position}, before)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from omnibase_infra.config.backup import drill_name
 from omnibase_infra.naming import stack_namespace
 from rich.console import Console
 
@@ -20,7 +21,6 @@ from ops.status.cluster import cluster_client
 
 Document = Mapping[str, Any]
 _PLUGIN = "barman-cloud.cloudnative-pg.io"
-_REPORTS = {"labelSelector": "app.kubernetes.io/name=restore-drill-report"}
 _NOT_FOUND = 404
 
 
@@ -99,7 +99,7 @@ def read_backups(client: Client, space: str, cluster: str) -> Backups:
             return Backups(cluster=cluster, archive="")
         store = client.request("GET", f"/apis/barmancloud.cnpg.io/v1/namespaces/{space}/objectstores/{name}")
         made: Sequence[Document] = client.request("GET", f"{group}/backups").get("items") or []
-        return summary(declared, store, made, _drill(client, space))
+        return summary(declared, store, made, _drill(client, space, cluster))
     except ApiError as error:
         if error.status == _NOT_FOUND:
             hint = f"kubectl -n {space} get clusters.postgresql.cnpg.io,objectstores.barmancloud.cnpg.io"
@@ -153,9 +153,10 @@ def _backup(made: Document) -> Backup:
     )
 
 
-def _drill(client: Client, space: str) -> dict[str, Any]:
+def _drill(client: Client, space: str, cluster: str) -> dict[str, Any]:
     """The newest report, from the pod that shows it; nothing where there is no such pod or no report yet."""
-    pods = client.request("GET", f"/api/v1/namespaces/{space}/pods", query=_REPORTS).get("items") or []
+    query = {"labelSelector": f"app.kubernetes.io/name={drill_name(cluster)}-report"}
+    pods = client.request("GET", f"/api/v1/namespaces/{space}/pods", query=query).get("items") or []
     for pod in pods:
         path = f"/api/v1/namespaces/{space}/pods/{pod['metadata']['name']}:8080/proxy/report"
         try:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omnibase_infra.versions import BARMAN_PLUGIN_CRDS, CLOUDNATIVE_PG
 
 from local.engine.environment import environment
 from local.engine.plugins import plugins_step
+from local.node import NetworkPlan
 from local.paths import Paths
 from local.steps import StepContext
 from tests.cluster.platform_kit import Finished
@@ -78,6 +80,18 @@ def copy_example(name: str, directory: Path, paths: Paths, *, virtualenv: Path |
     (copy / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     made = Example(directory=copy, env=environment(paths, clean_environment()), pulumi=paths.bin / "pulumi")
     made.run("stack", "init", "--no-select")
+    return made
+
+
+def database_backups(directory: Path, paths: Paths, images: dict[str, str]) -> Example:
+    """examples/database-backups for an instance's node, ready for its first `up`; it brings its own operator."""
+    made = copy_example("database-backups", directory, paths)
+    made.config("context", f"omnibase-{paths.instance}")
+    made.config("operator", str(paths.vendor / CLOUDNATIVE_PG.file))
+    made.config("definitions", str(paths.vendor / BARMAN_PLUGIN_CRDS.file))
+    made.config("images", json.dumps(images))
+    plan = NetworkPlan.from_environment(paths)
+    made.config("api", json.dumps([f"{plan.node_address}/32", f"{plan.api_service_address}/32"]))
     return made
 
 

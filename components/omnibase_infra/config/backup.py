@@ -10,11 +10,14 @@ from pydantic import Field
 
 from omnibase_infra.config.addresses import is_loopback
 from omnibase_infra.config.capability import Capability, Demand, Finding, SecretUse
+from omnibase_infra.config.clusters import MAIN, cluster_name
+from omnibase_infra.config.databases import PostgresConfig
 from omnibase_infra.config.environments import Environment
+from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
 from omnibase_infra.config.timetable import longest_gap
-from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, MemoryMib, Url, between
+from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, Identifier, MemoryMib, Url, between
 from omnibase_infra.waiver import today
 
 Bucket = Annotated[
@@ -26,8 +29,6 @@ Bucket = Annotated[
 ]
 
 
-CLUSTER = "database"
-"""Name of the stack's PostgreSQL cluster."""
 PLUGIN_IMAGE, SIDECAR_IMAGE, DRILL_IMAGE, STORE_IMAGE = (
     "plugin-barman-cloud", "barman-cloud-sidecar", "drill", "versitygw",
 )  # fmt: skip
@@ -78,7 +79,7 @@ class DrillConfig(Section):
 
 
 class RecoveryConfig(Section):
-    """Make the database from an archive of the target. Read as it is made, and never again."""
+    """Make the cluster from an archive of the target. Read as it is made, and never again."""
 
     source: Archive
     """Archive to restore from; never the one that is written to, so raise `generation`."""
@@ -88,8 +89,19 @@ class RecoveryConfig(Section):
     """Position in the log to restore to; not together with `time`."""
 
 
+class FurtherBackupConfig(Section):
+    """What a further PostgreSQL cluster has for itself. The rest is as in `backup`."""
+
+    generation: Annotated[int, Field(ge=1, le=999_999)] | None = None
+    """Part of its archive's name; default that of `backup`."""
+    drill_scratch_gib: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Room on the node's disk for its restore drill, in GiB; default that of the cluster's volume and one more."""
+    recovery: RecoveryConfig | None = None
+    """What it is made from; default nothing, which are empty databases."""
+
+
 class BackupConfig(Section):
-    """Backups of the PostgreSQL cluster: base backups by schedule, and every change in between."""
+    """Backups of all PostgreSQL clusters: base backups by schedule, and every change in between."""
 
     enabled: bool
     """Take backups. Required in prod."""
@@ -105,16 +117,19 @@ class BackupConfig(Section):
     """Part of the archive's name. A database that is made anew needs another: an archive begins empty."""
     archive_after: Annotated[Duration, between(Duration("10s"), Duration("1h"))]
     """When the log is archived even if it is not full: what can be lost with all servers and their volumes."""
-    sidecar_memory_mib: MemoryMib
-    """Memory request and limit of the part that sends and fetches, in each server's pod, in MiB."""
+    sidecar_memory_mib: Annotated[int, Field(ge=192, le=65_536)]
+    """Memory request and limit of the part that sends and fetches, in each server's pod, in MiB; with more of it more
+    is sent at once: 320 for two segments of the log, 424 for four."""
     local_store: bool = False
     """Have an object store in the local node and back up into it, instead of a target. It is lost with the node."""
     local_store_gib: Annotated[int, Field(ge=1, le=1024)] = 2
     """Size of its volume, in GiB."""
     drill: DrillConfig
-    """The restore drill."""
+    """The restore drill; each cluster has one."""
     recovery: RecoveryConfig | None = None
-    """What the database is made from; default nothing, which is an empty database."""
+    """What the main cluster is made from; default nothing, which are empty databases."""
+    clusters: dict[Identifier, FurtherBackupConfig] = {}
+    """Further clusters, as in `postgres.clusters`, where they differ."""
     restored_on: Date | None = None
     """Day on which people last restored into a new cluster; required in prod once backups are made."""
     restore_every: Annotated[Duration, between(Duration("1d"), Duration("365d"))]
@@ -130,6 +145,28 @@ class BackupConfig(Section):
     def sidecar_demand_mib(self) -> int:
         """What each server's pod has beside the server."""
         return self.sidecar_memory_mib if self.enabled else 0
+
+    def cluster_demands(self) -> list[Demand]:
+        """What each cluster has beside its servers: the drill, and the pod that shows what came out with the next."""
+        if not (self.enabled and self.drill.enabled):
+            return []
+        return [
+            Demand(1, self.drill.memory_mib, DRILL_CPU_MILLIS, 0),
+            Demand(2, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS, 0),
+        ]
+
+    def of_cluster(self, cluster: str) -> FurtherBackupConfig:
+        """What holds for one cluster alone, by its name."""
+        if cluster == MAIN:
+            scratch = self.drill.scratch_gib
+            return FurtherBackupConfig(generation=self.generation, drill_scratch_gib=scratch, recovery=self.recovery)
+        own = {cluster_name(key): each for key, each in self.clusters.items()}.get(cluster, FurtherBackupConfig())
+        return own.model_copy(update={"generation": own.generation or self.generation})
+
+
+def drill_name(cluster: str) -> str:
+    """Name of the restore drill of a cluster."""
+    return "restore-drill" if cluster == MAIN else f"{cluster}-drill"
 
 
 def _promised(environment: Environment, backup: BackupConfig) -> Iterator[Finding]:
@@ -182,20 +219,35 @@ def _encrypted(certificates: Any, backup: BackupConfig) -> Iterator[Finding]:  #
         yield "backup.enabled", "true", "needs certificates.enabled", hint
 
 
-def _restoring(backup: BackupConfig) -> Iterator[Finding]:
+def _drilled(backup: BackupConfig) -> Iterator[Finding]:
     if backup.drill.enabled and longest_gap(backup.drill.schedule) > backup.restore_every.seconds:
         allowed = f"must come round within restore_every = {backup.restore_every}"
         yield "backup.drill.schedule", backup.drill.schedule, allowed, "drill more often"
-    recovery = backup.recovery
-    if recovery is None:
-        return
+
+
+def _restoring(backup: BackupConfig, postgres: PostgresConfig) -> Iterator[Finding]:
+    """What each cluster is made from can be read, and is not what it writes."""
+    for key in backup.clusters:
+        if key not in postgres.clusters:
+            yield f"backup.clusters.{key}", key, "is not among postgres.clusters", nearest(key, postgres.clusters)
+    places = {MAIN: "backup", **{cluster_name(key): f"backup.clusters.{key}" for key in backup.clusters}}
+    for name in postgres.by_cluster:
+        own = backup.of_cluster(name)
+        if own.recovery is not None:
+            yield from _recovery(backup, own.recovery, places[name], f"{name}-{own.generation}")
+
+
+def _recovery(backup: BackupConfig, recovery: RecoveryConfig, place: str, written: str) -> Iterator[Finding]:
+    path = f"{place}.recovery"
     if not backup.enabled:
-        yield "backup.recovery", "a section", "needs backup.enabled", "the archive is read as it is written"
+        yield path, "a section", "needs backup.enabled", "the archive is read as it is written"
     if recovery.time and recovery.lsn:
-        yield "backup.recovery.lsn", recovery.lsn, "has no meaning beside time", "remove one of them"
-    if recovery.source == f"{CLUSTER}-{backup.generation}":
-        hint = "raise backup.generation: what was archived must stay as it is"
-        yield "backup.recovery.source", recovery.source, "is the archive that would be written to", hint
+        yield f"{path}.lsn", recovery.lsn, "has no meaning beside time", "remove one of them"
+    if recovery.time and datetime.datetime.fromisoformat(recovery.time).date() > today() + datetime.timedelta(days=1):
+        yield f"{path}.time", recovery.time, "is in the future", "a restore ends with the newest log that there is"
+    if recovery.source == written:
+        hint = f"raise {place}.generation: what was archived must stay as it is"
+        yield f"{path}.source", recovery.source, "is the archive that would be written to", hint
 
 
 def _off_cluster(backup: BackupConfig) -> Iterator[Finding]:
@@ -228,17 +280,8 @@ def _images(backup: BackupConfig) -> Sequence[str]:
 
 
 def _demands(backup: BackupConfig) -> list[Demand]:
-    """The drill, the pod that shows what came out with the next one, and the store. What is beside each server is
-    counted with the servers."""
-    found = []
-    if backup.drill.enabled:
-        found += [
-            Demand(1, backup.drill.memory_mib, DRILL_CPU_MILLIS, 0),
-            Demand(2, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS, 0),
-        ]
-    if backup.local_store:
-        found.append(Demand(1, STORE_MEMORY_MIB, STORE_CPU_MILLIS, backup.local_store_gib))
-    return found
+    """The store; what every cluster has is counted with the clusters."""
+    return [Demand(1, STORE_MEMORY_MIB, STORE_CPU_MILLIS, backup.local_store_gib)] if backup.local_store else []
 
 
 # Hourly, 30 days, and a week of log are the users' own numbers.
@@ -248,12 +291,12 @@ _DEFAULTS: dict[str, Any] = {
     "retention": "30d",
     "wal_retention": "7d",
     "archive_after": "5m",
-    "sidecar_memory_mib": 256,
+    "sidecar_memory_mib": 320,
     "drill": {"enabled": True, "schedule": "40 3 * * 0", "memory_mib": 384},
     "restore_every": "90d",
 }
 # Off on a developer's machine: with them a stack needs half a GiB more.
-_SMALL: dict[str, Any] = {**_DEFAULTS, "sidecar_memory_mib": 160}
+_SMALL: dict[str, Any] = {**_DEFAULTS, "sidecar_memory_mib": 192}
 _ON: dict[str, Any] = {**_DEFAULTS, "enabled": True}
 
 BACKUP = Capability(
@@ -267,7 +310,8 @@ BACKUP = Capability(
         (("backup",), _reachable),
         (("environment", "cluster", "backup"), _local),
         (("certificates", "backup"), _encrypted),
-        (("backup",), _restoring),
+        (("backup",), _drilled),
+        (("backup", "postgres"), _restoring),
         (("backup",), _off_cluster),
         (("environment", "backup"), _proven),
     ),

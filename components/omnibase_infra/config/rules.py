@@ -266,8 +266,9 @@ def _declared_demands(sections: Mapping[str, Any]) -> list[Demand]:
     """What all parts run in the stack's namespace."""
     postgres, services = sections["postgres"], sections["services"]
     beside = sections["backup"].sidecar_demand_mib() if "backup" in sections else 0
+    drills = sections["backup"].cluster_demands() if "backup" in sections else []
     return [
-        *(demand for cluster in postgres.by_cluster.values() for demand in _cluster_demands(cluster, beside)),
+        *(demand for each in postgres.by_cluster.values() for demand in [*_cluster_demands(each, beside), *drills]),
         *(_service_demand(service) for service in services.values()),
         *demands(services),
         *capability_demands(sections),

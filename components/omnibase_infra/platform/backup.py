@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -26,7 +26,6 @@ from omnibase_infra.backup import (
     store_url,
 )
 from omnibase_infra.config.backup import (
-    CLUSTER,
     DRILL_IMAGE,
     PLUGIN_IMAGE,
     REPORT_MEMORY_MIB,
@@ -35,6 +34,7 @@ from omnibase_infra.config.backup import (
     STORE_MEMORY_MIB,
     BackupConfig,
     BackupTargetConfig,
+    drill_name,
 )
 from omnibase_infra.config.timetable import longest_gap
 from omnibase_infra.platform.certificates import Certificates
@@ -57,7 +57,6 @@ from omnibase_infra.versions import BARMAN_PLUGIN_CRDS
 
 INSPECTOR = "omnibase_drill"
 """Role of the drill: reads every row, changes none."""
-DRILL = "restore-drill"
 PLUGIN_MEMORY_MIB, PLUGIN_CPU_MILLIS = 96, 10
 _KEYS = "backup-keys"
 _STORE = "backup-store"
@@ -73,27 +72,24 @@ class Backups:
     store: ObjectStoreArgs
     before: list[pulumi.Resource] = field(default_factory=list)
 
-    @property
-    def args(self) -> BackupsArgs:
-        """Of the cluster."""
+    def args(self, cluster: str) -> BackupsArgs:
+        """Of a cluster."""
         settings = self.settings
         return {
             "store": self.store,
             "schedule": settings.schedule,
             "retention_days": -(-settings.retention.seconds // _DAY),
-            "generation": settings.generation,
+            "generation": settings.of_cluster(cluster).generation or 1,
             "archive_seconds": settings.archive_after.seconds,
             "sidecar_memory_mib": settings.sidecar_memory_mib,
         }
 
     def give(self, args: PostgresClusterArgs, cluster: str, namespace: str) -> None:
-        """Add them to what a cluster is made of. Drill and restore are of the main one."""
-        args["backups"] = self.args
-        if cluster != CLUSTER:
-            return
+        """Add them to what a cluster is made of."""
+        args["backups"] = self.args(cluster)
         if self.settings.drill.enabled:
-            args["inspectors"] = {INSPECTOR: drill_party(DRILL, namespace)}
-        recovery = self.settings.recovery
+            args["inspectors"] = {INSPECTOR: drill_party(drill_name(cluster), namespace)}
+        recovery = self.settings.of_cluster(cluster).recovery
         if recovery is not None:
             found: RecoveryArgs = {"source": recovery.source}
             if recovery.time:
@@ -116,13 +112,17 @@ def make_backups(room: Room, certificates: Certificates, operators: Sequence[Pos
     return Backups(settings=settings, store=store, before=[*plugin, server])
 
 
-def make_drill(room: Room, backups: Backups | None, database: PostgresCluster) -> list[ScrapeTarget]:
-    """The drill, after the database; where its metrics are."""
+def make_drills(room: Room, backups: Backups | None, clusters: Mapping[str, PostgresCluster]) -> list[ScrapeTarget]:
+    """A drill for each cluster, after it; where their metrics are."""
     if backups is None or not backups.settings.drill.enabled:
         return []
-    settings, postgres = backups.settings, room.config.postgres
-    made = RestoreDrill(
-        DRILL,
+    return [target for name, it in clusters.items() for target in _drill(room, backups, name, it).scrape_targets]
+
+
+def _drill(room: Room, backups: Backups, cluster: str, it: PostgresCluster) -> RestoreDrill:
+    settings, postgres = backups.settings, room.config.postgres.by_cluster[cluster]
+    return RestoreDrill(
+        drill_name(cluster),
         {
             "namespace": room.namespace,
             "environment": room.tier,
@@ -130,31 +130,32 @@ def make_drill(room: Room, backups: Backups | None, database: PostgresCluster) -
             "schedule": settings.drill.schedule,
             "every_days": -(-settings.restore_every.seconds // _DAY),
             "store": backups.store,
-            "archive": archive(CLUSTER, backups.args),
-            "host": database.direct_host,
+            "archive": archive(cluster, backups.args(cluster)),
+            "host": it.direct_host,
             "user": INSPECTOR,
-            "password_secret": database.role_secrets.apply(lambda secrets: secrets[INSPECTOR]),
-            "ca_secret": database.ca_secret,
-            "databases": list(postgres.by_cluster[CLUSTER].databases),
-            "scratch_gib": settings.drill.scratch_gib or postgres.storage_gib + 1,
+            "password_secret": it.role_secrets.apply(lambda secrets: secrets[INSPECTOR]),
+            "ca_secret": it.ca_secret,
+            "databases": list(postgres.databases),
+            "scratch_gib": settings.of_cluster(cluster).drill_scratch_gib or postgres.storage_gib + 1,
             "memory_mib": settings.drill.memory_mib,
             "report_memory_mib": REPORT_MEMORY_MIB,
             "priority_class": room.environment.service_priority_class,
         },
         room.below(room.environment, *backups.before),
     )
-    return made.scrape_targets
 
 
 def make_backup_alerts(room: Room) -> list[Alert]:
-    """Alerts on backups; none where none are made."""
+    """Alerts on the backups of each cluster; none where none are made."""
     settings = room.config.backup
     if not settings.enabled:
         return []
-    gap = longest_gap(settings.schedule)
-    clusters = room.config.postgres.by_cluster
-    own = [alert for cluster in clusters for alert in of_cluster(cluster, backup_alerts(cluster, gap))]
-    return [*own, *(drill_alerts(report_name(DRILL)) if settings.drill.enabled else [])]
+    found, gap = list[Alert](), longest_gap(settings.schedule)
+    for cluster in room.config.postgres.by_cluster:
+        found += of_cluster(cluster, backup_alerts(cluster, gap))
+        if settings.drill.enabled:
+            found += of_cluster(cluster, drill_alerts(report_name(drill_name(cluster))))
+    return found
 
 
 def _plugin(room: Room, certificates: Certificates, operator: PostgresOperator) -> BarmanPlugin:

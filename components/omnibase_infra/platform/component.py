@@ -13,7 +13,7 @@ from omnibase_infra.environment import Environment, EnvironmentArgs
 from omnibase_infra.naming import dns_label, service_host, stack_namespace
 from omnibase_infra.platform.agents import make_agents
 from omnibase_infra.platform.args import PlatformArgs
-from omnibase_infra.platform.backup import make_backup_alerts, make_backups, make_drill
+from omnibase_infra.platform.backup import make_backup_alerts, make_backups, make_drills
 from omnibase_infra.platform.certificates import make_certificate_exporter, make_certificates
 from omnibase_infra.platform.connections import database_outputs
 from omnibase_infra.platform.database import make_database_alerts, make_databases, make_operators
@@ -67,7 +67,7 @@ class Platform(pulumi.ComponentResource):
         # After everything that is given a certificate.
         self.scrape_targets: list[ScrapeTarget] = [
             *make_certificate_exporter(self._room, self._certificates),
-            *make_drill(self._room, self._backups, self._database),
+            *make_drills(self._room, self._backups, self._databases),
             *(self._logging.scrape_targets if self._logging else []),
             *edge.scrape_targets,
             *(self._messages.scrape_targets if self._messages else []),

@@ -44,7 +44,8 @@ class BackupsArgs(TypedDict):
     """After how many seconds the log is archived even if it is not full, 10..3600, default 300: what can be lost with
     all instances."""
     sidecar_memory_mib: NotRequired[int]
-    """Memory request and limit of the plugin's container in each instance's pod, MiB, default 256."""
+    """Memory request and limit of the plugin's container in each instance's pod, MiB, default 320, at least 192. With
+    more of it more is sent and fetched at once."""
 
 
 class RecoveryArgs(TypedDict):

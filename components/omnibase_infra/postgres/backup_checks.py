@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.backup_args import ObjectStoreArgs
-from omnibase_infra.postgres.backups import ARCHIVE_SECONDS, SIDECAR_MEMORY_MIB, archive
+from omnibase_infra.postgres.backups import ARCHIVE_SECONDS, LEAST_SIDECAR_MEMORY_MIB, SIDECAR_MEMORY_MIB, archive
 
 _DESTINATION = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$")
 _LSN = re.compile(r"^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")
 _FIELDS = 5
-_LEAST_SIDECAR_MIB = 96
 
 
 def backup_problems(name: str, args: PostgresClusterArgs) -> list[str]:
@@ -26,7 +25,7 @@ def backup_problems(name: str, args: PostgresClusterArgs) -> list[str]:
             "backups.generation": (int(backups.get("generation", 1)), 1, 1_000_000),
             "backups.archive_seconds": (int(backups.get("archive_seconds", ARCHIVE_SECONDS)), 10, 3600),
             "backups.sidecar_memory_mib": (
-                int(backups.get("sidecar_memory_mib", SIDECAR_MEMORY_MIB)), _LEAST_SIDECAR_MIB, 65_536,
+                int(backups.get("sidecar_memory_mib", SIDECAR_MEMORY_MIB)), LEAST_SIDECAR_MEMORY_MIB, 65_536,
             ),
         }  # fmt: skip
         for field, (value, low, high) in bounds.items():

@@ -10,11 +10,15 @@ from omnibase_infra.postgres.backup_args import BackupsArgs, ObjectStoreArgs
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 REGION = "us-east-1"
 ARCHIVE_SECONDS = 300
-SIDECAR_MEMORY_MIB = 256
+SIDECAR_MEMORY_MIB = 320
+LEAST_SIDECAR_MEMORY_MIB = 192
+"""Room for the plugin, a base backup by one worker and one segment of the log: less, and the kernel ends them."""
 _SIDECAR_CPU_MILLIS = 10
 _ORIGIN = "origin"
-_PARALLEL = 4
-"""Segments of the log that are sent or fetched at once: a start of Barman takes longer than a segment's way."""
+_WORKERS, _WORKER_MIB = 2, 40
+_SEGMENTS, _SEGMENT_MIB = 4, 64
+_PLUGIN_MIB = 88
+"""Measured with a database of 1 GiB: the plugin and a base backup, one worker of it, and one segment under way."""
 
 
 def archive(cluster: str, backups: BackupsArgs) -> str:
@@ -87,6 +91,7 @@ def objects(cluster: str, args: PostgresClusterArgs) -> dict[str, Manifest]:
 def object_store(name: str, store: ObjectStoreArgs, args: PostgresClusterArgs, backups: BackupsArgs | None) -> Manifest:
     """A place in an object store as the plugin reads it. One without `backups` is only read, and keeps all it has."""
     memory = f"{sidecar_memory(backups)}Mi"
+    workers, segments = parallel(sidecar_memory(backups))
     spec: Manifest = {
         "configuration": {
             "destinationPath": store["destination"],
@@ -96,8 +101,8 @@ def object_store(name: str, store: ObjectStoreArgs, args: PostgresClusterArgs, b
                 "secretAccessKey": {"name": store["secret"], "key": store["secret_key"]},
             },
             # lz4 costs a tenth of gzip's time; pages and log become a third of their size with either
-            "wal": {"compression": "lz4", "maxParallel": _PARALLEL},
-            "data": {"compression": "lz4", "jobs": 2, "immediateCheckpoint": True},
+            "wal": {"compression": "lz4", "maxParallel": segments},
+            "data": {"compression": "lz4", "jobs": workers, "immediateCheckpoint": True},
         },
         "instanceSidecarConfiguration": {
             "env": [{"name": key, "value": value} for key, value in store_environment(store).items()],
@@ -112,6 +117,15 @@ def object_store(name: str, store: ObjectStoreArgs, args: PostgresClusterArgs, b
     if backups is not None:
         spec["retentionPolicy"] = f"{int(backups['retention_days'])}d"
     return _object("barmancloud.cnpg.io/v1", "ObjectStore", name, args, spec)
+
+
+def parallel(memory_mib: int) -> tuple[int, int]:
+    """Workers of a base backup, and segments of the log that are sent or fetched at once: as many as have room
+    together. Each segment is a start of Python, which takes longer than its way."""
+    free = memory_mib - _PLUGIN_MIB - _WORKER_MIB - _SEGMENT_MIB
+    workers = 1 + min(_WORKERS - 1, max(0, free // _WORKER_MIB))
+    segments = 1 + min(_SEGMENTS - 1, max(0, (free - (workers - 1) * _WORKER_MIB) // _SEGMENT_MIB))
+    return workers, segments
 
 
 def sidecar_memory(backups: BackupsArgs | None) -> int:

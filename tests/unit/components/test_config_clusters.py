@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,52 @@ def test_two_clusters_need_room_for_both() -> None:
     load("dev", settings("dev", quota=quota), {})
     found = complaint("dev", "quota.storage_gib", postgres=postgres(), quota=quota)
     assert "must be at least 13" in found
+
+
+def _backed_up(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # values of a stack file
+    """The section of backups into the node, with changes."""
+    return {**settings("dev")["backup"], "enabled": True, "local_store": True, **changes}
+
+
+@pytest.mark.req("P19")
+def test_each_cluster_has_a_drill_that_needs_room() -> None:
+    room = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
+    load("dev", settings("dev", postgres=postgres(), quota=room, backup=_backed_up()), {})
+    tight = {**room, "memory_mib": 1024}
+    drill = {**settings("dev")["backup"]["drill"]}
+    needed = [
+        int(re.findall(r"at least (\d+)", complaint("dev", "quota.memory_mib", postgres=postgres(), quota=tight,
+                                                    backup=_backed_up(drill={**drill, "enabled": enabled})))[0])
+        for enabled in (True, False)
+    ]  # fmt: skip
+    assert needed[0] - needed[1] == 2 * (drill["memory_mib"] + 2 * 96), "for two clusters"
+
+
+@pytest.mark.req("R10")
+@pytest.mark.parametrize(
+    ("own", "path", "words"),
+    [
+        ({"recovery": {"source": "analytics-database-1"}}, "recovery.source",
+         "raise backup.clusters.analytics.generation"),
+        ({"generation": 4, "recovery": {"source": "analytics-database-4"}}, "recovery.source",
+         "is the archive that would be written to"),
+        ({"recovery": {"source": "old-1", "time": "2026-11-26T12:00:00Z", "lsn": "0/1"}}, "recovery.lsn",
+         "has no meaning beside time"),
+    ],
+)  # fmt: skip
+def test_a_further_cluster_is_not_restored_from_what_it_writes(own: dict[str, Any], path: str, words: str) -> None:
+    given = _backed_up(clusters={"analytics": own})
+    found = complaint("dev", f"backup.clusters.analytics.{path}", postgres=postgres(), backup=given)
+    assert words in found
+
+
+def test_a_further_cluster_may_be_restored_while_the_main_one_stays() -> None:
+    room = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
+    own = {"analytics": {"generation": 2, "recovery": {"source": "analytics-database-1", "lsn": "0/3000148"}}}
+    given = settings("dev", postgres=postgres(), quota=room, backup=_backed_up(clusters=own))
+    found = load("dev", given, {}).config.backup
+    assert (found.of_cluster("database").recovery, found.of_cluster("database").generation) == (None, 1)
+    assert found.of_cluster("analytics-database").generation == 2
 
 
 def test_a_service_is_not_called_like_a_cluster() -> None:

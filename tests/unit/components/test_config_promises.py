@@ -286,6 +286,18 @@ LOCAL = {"backup__enabled": True, "backup__local_store": True}
             "0/30: has no meaning beside time; remove one of them",
         ),
         (
+            "prod",
+            "backup.recovery.time",
+            {"backup__recovery": {"source": "database-9", "time": "2026-12-26T00:00:00Z"}},
+            "2026-12-26T00:00:00Z: is in the future; a restore ends with the newest log that there is",
+        ),
+        (
+            "prod",
+            "backup.clusters.analytics",
+            {"backup__clusters": {"analytics": {"generation": 2}}},
+            "analytics: is not among postgres.clusters",
+        ),
+        (
             "dev",
             "backup.recovery",
             {"backup__recovery": {"source": "database-9"}},
@@ -297,6 +309,23 @@ def test_a_backup_or_a_restore_that_cannot_be_is_refused_with_what_to_do(
     stack: str, path: str, changes: dict[str, Any], said: str
 ) -> None:
     assert problem(stack, path, **changes) == said
+
+
+@pytest.mark.parametrize("lsn", ["3000148", "0/", "0/3000148x", "123456789/0", "0/30 00"])
+def test_a_position_to_restore_to_has_two_halves(lsn: str) -> None:
+    changes = {"backup__recovery": {"source": "database-9", "lsn": lsn}}
+    assert "must be a position in the log such as 0/3000148" in problem("prod", "backup.recovery.lsn", **changes)
+
+
+def test_a_moment_of_tomorrow_may_be_one_of_today_elsewhere() -> None:
+    changes = {"source": "database-9", "time": "2026-12-25T09:00:00+14:00"}
+    load("prod", settings("prod", backup__recovery=changes), {})
+
+
+def test_a_part_that_sends_needs_room_for_one_base_backup_and_one_segment() -> None:
+    assert "greater than or equal to 192" in problem(
+        "prod", "backup.sidecar_memory_mib", backup__sidecar_memory_mib=191
+    )
 
 
 def test_a_moment_to_restore_to_has_a_zone() -> None:

@@ -73,6 +73,29 @@ def test_what_is_older_than_asked_is_removed_but_never_from_an_archive_that_is_o
     assert "retentionPolicy" not in found["origin"]["spec"]
 
 
+@pytest.mark.parametrize("memory", [*range(192, 640, 8), 65_536])
+def test_barman_has_no_more_processes_at_once_than_have_room(memory: int) -> None:
+    # as measured with a database of 1 GiB: the plugin and a base backup, each of its workers, each segment of the log
+    configuration = backups.objects("db", postgres(backups={**BACKUPS, "sidecar_memory_mib": memory}))["store"]["spec"][
+        "configuration"
+    ]
+    workers, segments = configuration["data"]["jobs"], configuration["wal"]["maxParallel"]
+    assert workers >= 1 and segments >= 1  # noqa: PT018 -- one claim
+    assert 40 + 36 + workers * 38 + segments * 59 <= memory
+
+
+@pytest.mark.parametrize(
+    ("memory", "workers", "segments"), [(192, 1, 1), (320, 2, 2), (423, 2, 3), (424, 2, 4), (4096, 2, 4)]
+)
+def test_with_more_memory_more_of_the_log_is_sent_at_once(memory: int, workers: int, segments: int) -> None:
+    assert backups.parallel(memory) == (workers, segments)
+
+
+def test_a_cluster_out_of_an_archive_is_made_to_the_position_that_was_asked_for() -> None:
+    found = spec(backups={**BACKUPS, "generation": 2}, recovery={"source": "db-1", "target_lsn": "0/3000148"})
+    assert found["bootstrap"]["recovery"]["recoveryTarget"] == {"targetLSN": "0/3000148"}
+
+
 def test_a_cluster_out_of_an_archive_is_made_to_the_moment_that_was_asked_for() -> None:
     moment = "2026-11-26T12:00:00Z"
     found = spec(backups={**BACKUPS, "generation": 2}, recovery={"source": "db-1", "target_time": moment})
@@ -109,6 +132,10 @@ def test_an_inspector_reads_everything_changes_nothing_and_comes_from_its_own_po
             "backups.store.endpoint='http://objects.example.test' must be an https address: backups hold all data",
         ),
         ({"backups": {**BACKUPS, "retention_days": 0}}, "backups.retention_days=0 is outside 1..3650"),
+        (
+            {"backups": {**BACKUPS, "sidecar_memory_mib": 191}},
+            "backups.sidecar_memory_mib=191 is outside 192..65536",
+        ),
         ({"backups": {**BACKUPS, "archive_seconds": 5}}, "backups.archive_seconds=5 is outside 10..3600"),
         (
             {"backups": {**BACKUPS, "schedule": "0 15 * * * *"}},

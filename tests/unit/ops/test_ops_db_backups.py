@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from omnibase_infra.backup.names import report_name
 from rich.console import Console
 
 from local.errors import InputError
@@ -142,6 +143,28 @@ def test_the_api_server_is_asked_for_the_store_that_the_cluster_names_and_for_th
         f"{pods}/report-0:8080/proxy/report": GOOD,
     }
     assert read_backups(client, "omnibase-dev", "database") == summary(CLUSTER, STORE, MADE, GOOD)
+
+
+def test_the_report_is_that_of_the_clusters_own_drill(
+    api: tuple[Client, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, answers = api
+    further = {**CLUSTER, "metadata": {"name": "analytics-database"}}
+    answers |= {
+        f"{SPACE}/clusters/analytics-database": further,
+        "/apis/barmancloud.cnpg.io/v1/namespaces/omnibase-dev/objectstores/database-backups": STORE,
+        f"{SPACE}/backups": {"items": MADE},
+    }
+    asked = []
+    request = client.request
+
+    def noting(*words: Any, **more: Any) -> Any:  # noqa: ANN401 -- whatever the API server says
+        asked.append(more.get("query"))
+        return {} if words[1].endswith("/pods") else request(*words, **more)
+
+    monkeypatch.setattr(client, "request", noting)
+    assert read_backups(client, "omnibase-dev", "analytics-database").drill == {}
+    assert {"labelSelector": f"app.kubernetes.io/name={report_name('analytics-database-drill')}"} in asked
 
 
 def test_a_cluster_that_is_not_there_is_named(api: tuple[Client, dict[str, Any]]) -> None:
