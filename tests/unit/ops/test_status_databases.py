@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.status.databases import DatabaseStatus, database_status, samples
+from ops.status.databases import DatabaseStatus, database_status
+from ops.status.metrics import samples
 
 PRIMARY_METRICS = """# HELP cnpg_pg_replication_streaming_replicas Number of streaming replicas
 # TYPE cnpg_pg_replication_streaming_replicas gauge
