@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from local.plugins.kubernetes.sameness import quantity
-from ops.status.documents import Document, dig, name_of, namespace_of
+from ops.status.documents import Document, dig, name_of, namespace_of, statuses
 from ops.status.metrics import samples
-from ops.status.workloads import statuses
 
 _DATA, _LOG = "cnpg_pg_database_size_bytes", "cnpg_collector_pg_wal"
 _FULL = {"data": 0.9, "log": 0.85}
