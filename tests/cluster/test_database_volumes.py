@@ -164,7 +164,7 @@ def test_a_slot_that_nobody_reads_loses_its_log_before_the_volume_is_full(databa
     assert most < 0.95
 
 
-@pytest.mark.req("C2.1")
+@pytest.mark.req("P11")
 def test_volumes_grow_while_there_is_writing_and_no_server_starts_anew(database: Database, kubectl: Kubectl) -> None:
     before, volumes = database.servers(), [database.volume("data", server) for server in database.servers()]
     client = database.client("growing")
@@ -188,7 +188,7 @@ def test_volumes_grow_while_there_is_writing_and_no_server_starts_anew(database:
     assert room.split()[-1] == "2048"
 
 
-@pytest.mark.req("P14")
+@pytest.mark.req("R10")
 def test_a_full_data_volume_refuses_new_rows_reads_the_old_ones_and_takes_new_ones_once_there_is_room(
     database: Database,
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_full_data_volume_refuses_new_rows_reads_the_old_ones_and_takes_new_on
     database.wait_whole()
 
 
-@pytest.mark.req("P14")
+@pytest.mark.req("R10", "C3.6")
 def test_a_full_log_volume_stops_the_database_which_says_why_and_comes_back_with_every_row_on_a_larger_one(
     database: Database, kubectl: Kubectl
 ) -> None:
@@ -238,7 +238,6 @@ def test_a_full_log_volume_stops_the_database_which_says_why_and_comes_back_with
     assert database.lost(client) == []
 
 
-@pytest.mark.req("C2.1")
 def test_more_memory_costs_no_more_than_a_switchover(database: Database) -> None:
     before = database.servers()
     client = database.client("memory")
