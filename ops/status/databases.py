@@ -74,6 +74,7 @@ def database_status(
     poolers: Iterable[Document],
     deployments: Iterable[Document],
     quorums: Iterable[Document],
+    claims: Iterable[Document],
     metrics: Mapping[str, str],
     declared: Mapping[str, str],
     newest: Mapping[str, str],
@@ -81,7 +82,7 @@ def database_status(
     """Judge one cluster.
 
     Args:
-        pods, poolers, deployments, quorums: objects of its namespace or of more; only its own are looked at.
+        pods, poolers, deployments, quorums, claims: objects of its namespace or of more; only its own are looked at.
         metrics: metrics in text form by `namespace/name` of the pod; pods whose metrics could not be read are absent.
         declared: the image as the engine deployed it, under `postgres`.
         newest: digest by image repository, as built last.
@@ -106,7 +107,7 @@ def database_status(
         problems=(),
     )
     of_pods = [problem for pod in own for problem in pod_problems(pod)]
-    return _with_problems(found, [*room_problems(cluster, own, metrics), *of_pods])
+    return _with_problems(found, [*room_problems(cluster, own, claims, metrics), *of_pods])
 
 
 def _streaming(text: str | None) -> int | None:

@@ -98,8 +98,9 @@ class Database:
     def problems(self) -> list[str]:
         """What `ops status` says of it."""
         (cluster,) = self._kubectl.items(_CLUSTERS)
+        claims = self._kubectl.items(f"/api/v1/namespaces/{_SPACE}/persistentvolumeclaims")
         nothing: Any = {"poolers": [], "deployments": [], "quorums": [], "metrics": {}, "declared": {}, "newest": {}}
-        return list(database_status(cluster, pods=self._pods(), **nothing).problems)
+        return list(database_status(cluster, pods=self._pods(), claims=claims, **nothing).problems)
 
     def phase(self) -> str:
         return str(self._cluster.status().get("phase"))

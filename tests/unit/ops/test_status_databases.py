@@ -70,6 +70,7 @@ def judge(
                 "status": {"method": "ANY", "standbyNumber": 1, "standbyNames": ["main-2"]},
             }
         ],
+        claims=[],
         metrics={"dev/main-1": PRIMARY_METRICS, "dev/main-2": REPLICA_METRICS} if metrics is None else metrics,
         declared={"postgres": "r/postgres:17@sha256:" + digest * 64},
         newest={},
