@@ -154,7 +154,7 @@ def test_a_slot_that_nobody_reads_loses_its_log_before_the_volume_is_full(databa
     log = database.volume("log")
     database.sql("SELECT pg_create_physical_replication_slot('forgotten', true)")
     most = 0.0
-    for _ in range(6):
+    for _ in range(5):
         database.write_log(32)
         database.sql("CHECKPOINT")
         most = max(most, log.used())
@@ -162,7 +162,7 @@ def test_a_slot_that_nobody_reads_loses_its_log_before_the_volume_is_full(databa
     database.sql("SELECT pg_drop_replication_slot('forgotten')")
     print(f"log volume at most {most:.0%} full, the slot is {kept}")
     assert kept == "lost"
-    assert most < 0.95
+    assert most < 0.8, "a quarter stays free for the checkpoint in progress"
 
 
 @pytest.mark.req("P11")
@@ -196,15 +196,15 @@ def test_a_full_data_volume_refuses_new_rows_reads_the_old_ones_and_takes_new_on
     data, before = database.volume("data"), database.servers()
     database.sql("CREATE TABLE large (what text)")
     database.sql("INSERT INTO large SELECT repeat('x', 1000) FROM generate_series(1, 1000)")
-    data.fill(leave_mib=8)
+    data.fill(leave_mib=4)
     try:
         with pytest.raises(BenchError, match="No space left on device"):
-            database.sql("INSERT INTO large SELECT repeat('x', 1000) FROM generate_series(1, 40000)")
+            database.sql("INSERT INTO large SELECT repeat('x', 1000) FROM generate_series(1, 8000)")
         assert database.sql("SELECT count(*) FROM large") == "1000"
     finally:
         data.free()
-    database.sql("INSERT INTO large SELECT repeat('x', 1000) FROM generate_series(1, 40000)")
-    assert database.sql("SELECT count(*) FROM large") == "41000"
+    database.sql("INSERT INTO large SELECT repeat('x', 1000) FROM generate_series(1, 8000)")
+    assert database.sql("SELECT count(*) FROM large") == "9000"
     database.sql("DROP TABLE large")
     assert database.servers() == before
     database.wait_whole()
@@ -237,19 +237,3 @@ def test_a_full_log_volume_stops_the_database_which_says_why_and_comes_back_with
     print(f"whole {back:.0f} s after the larger volumes; {len(client.acknowledged)} rows acknowledged")
     log.free()
     assert database.lost(client) == []
-
-
-def test_more_memory_costs_no_more_than_a_switchover(database: Database) -> None:
-    before = database.servers()
-    client = database.client("memory")
-    with client.writing():
-        wait_for(client.writes, 30, "it writes")
-        since = client.acknowledged[-1][0]
-        database.declare(storage_gib=2, memory_mib=1024)
-        wait_for(lambda: all(uid not in database.servers().values() for uid in before.values()), 150, "all are new")
-        database.wait_whole()
-        wait_for(client.writes, 30, "it writes again")
-    print(f"longest pause {client.gap(since):.1f} s, {len(client.acknowledged)} rows")
-    assert database.lost(client) == []
-    assert database.sql("SHOW shared_buffers") == "256MB"
-    assert client.gap(since) < 30
