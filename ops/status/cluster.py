@@ -112,6 +112,7 @@ class _Reader:
         with ThreadPoolExecutor(8) as pool:
             nodes = pool.submit(self._items, "api/v1/nodes", may_be_forbidden=True)
             pods = pool.submit(self._list, "api/v1", "pods", namespaces)
+            claims = pool.submit(self._list, "api/v1", "persistentvolumeclaims", namespaces, may_be_forbidden=True)
             workloads = {name: pool.submit(self._list, "apis/apps/v1", name, namespaces) for name in _KINDS}
             databases = {
                 name: pool.submit(self._list, _CNPG, name, namespaces)
@@ -136,14 +137,17 @@ class _Reader:
                 clusters=tuple(databases["clusters"].result()),
                 poolers=tuple(databases["poolers"].result()),
                 quorums=tuple(databases["failoverquorums"].result()),
+                claims=tuple(claims.result()),
                 metrics={place: text.result() for place, text in texts.items() if text.result()},
             )
 
-    def _list(self, group: str, resource: str, namespaces: list[str]) -> list[Document]:
+    def _list(
+        self, group: str, resource: str, namespaces: list[str], *, may_be_forbidden: bool = False
+    ) -> list[Document]:
         found: list[Document] = []
         for namespace in namespaces:
             path = f"{group}/namespaces/{namespace}/{resource}" if namespace else f"{group}/{resource}"
-            found += self._items(path)
+            found += self._items(path, may_be_forbidden=may_be_forbidden)
         return found
 
     def _items(self, path: str, *, may_be_forbidden: bool = False) -> list[Document]:

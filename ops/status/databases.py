@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ops.status.database_room import room_problems
 from ops.status.documents import Document, dig, name_of, namespace_of, number
+from ops.status.metrics import samples
 from ops.status.workloads import (
     ImageStatus,
     image_problems,
@@ -18,7 +19,6 @@ from ops.status.workloads import (
 )
 
 _HEALTHY_PHASE = "Cluster in healthy state"
-_SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>[^}]*)\})?\s+(?P<value>\S+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ def database_status(
     poolers: Iterable[Document],
     deployments: Iterable[Document],
     quorums: Iterable[Document],
+    claims: Iterable[Document],
     metrics: Mapping[str, str],
     declared: Mapping[str, str],
     newest: Mapping[str, str],
@@ -81,7 +82,7 @@ def database_status(
     """Judge one cluster.
 
     Args:
-        pods, poolers, deployments, quorums: objects of its namespace or of more; only its own are looked at.
+        pods, poolers, deployments, quorums, claims: objects of its namespace or of more; only its own are looked at.
         metrics: metrics in text form by `namespace/name` of the pod; pods whose metrics could not be read are absent.
         declared: the image as the engine deployed it, under `postgres`.
         newest: digest by image repository, as built last.
@@ -105,15 +106,8 @@ def database_status(
         poolers=tuple(_pooler(item, deployments) for item in poolers if _belongs(item, cluster)),
         problems=(),
     )
-    return _with_problems(found, [problem for pod in own for problem in pod_problems(pod)])
-
-
-def samples(text: str, name: str) -> Iterator[tuple[str, float]]:
-    """Labels (as written) and values of one metric in Prometheus' text form."""
-    for line in text.splitlines():
-        match = _SAMPLE.match(line)
-        if match is not None and match["name"] == name:
-            yield match["labels"] or "", float(match["value"])
+    of_pods = [problem for pod in own for problem in pod_problems(pod)]
+    return _with_problems(found, [*room_problems(cluster, own, claims, metrics), *of_pods])
 
 
 def _streaming(text: str | None) -> int | None:

@@ -31,6 +31,8 @@ class ClusterDocuments:
     clusters: tuple[Document, ...] = ()
     poolers: tuple[Document, ...] = ()
     quorums: tuple[Document, ...] = ()
+    claims: tuple[Document, ...] = ()
+    """PersistentVolumeClaims; none where these credentials may not see them."""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Metrics in text form, by `namespace/name` of the database pod."""
     buses: Mapping[str, Document] = field(default_factory=dict)
@@ -124,6 +126,7 @@ def build_report(
             poolers=cluster.poolers,
             deployments=cluster.workloads,
             quorums=cluster.quorums,
+            claims=cluster.claims,
             metrics=cluster.metrics,
             declared=engine.declared.get(_key(item, "Cluster"), {}),
             newest=newest,

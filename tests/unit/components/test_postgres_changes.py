@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 from omnibase_infra.errors import ArgsError
-from omnibase_infra.postgres import changes, cluster_spec, pooler_spec
+from omnibase_infra.postgres import changes, cluster_spec, pooler_spec, sizing
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
@@ -133,3 +133,27 @@ def test_a_hibernated_cluster_is_waited_for_until_no_pod_is_left() -> None:
     asleep = pooler_spec.pooler("db", "rw", postgres(hibernate=True))
     assert asleep["spec"]["instances"] == 0
     assert schemas.problems(asleep) == []
+
+
+def changed(**args: Any) -> set[str]:  # noqa: ANN401 -- any argument
+    """Fields of the specification that are another one with these arguments."""
+
+    def leaves(value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 -- of a manifest
+        if not isinstance(value, dict):
+            return {path: value}
+        return {key: each for name, inner in value.items() for key, each in leaves(inner, f"{path}.{name}").items()}
+
+    old, new = leaves(spec(), "spec"), leaves(spec(**args), "spec")
+    return {path for path in {*old, *new} if old.get(path) != new.get(path)}
+
+
+def test_larger_volumes_need_no_restart() -> None:
+    assert changed(storage_gib=3) == {"spec.storage.size"}
+    reloaded = {f"spec.postgresql.parameters.{name}" for name in sizing.wal_parameters(1) if name != "min_wal_size"}
+    assert changed(wal_storage_gib=2) == {"spec.walStorage.size", *reloaded}
+
+
+def test_more_memory_changes_servers_and_nothing_of_their_volumes() -> None:
+    followed = {f"spec.postgresql.parameters.{name}" for name in sizing.memory_parameters(1024)}
+    bounds = {"spec.resources.requests.memory", "spec.resources.limits.memory", "spec.ephemeralVolumesSizeLimit.shm"}
+    assert changed(memory_mib=1024) == {*bounds, *followed}

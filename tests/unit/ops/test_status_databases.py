@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.status.databases import DatabaseStatus, database_status, samples
+from ops.status.databases import DatabaseStatus, database_status
+from ops.status.metrics import samples
 
 PRIMARY_METRICS = """# HELP cnpg_pg_replication_streaming_replicas Number of streaming replicas
 # TYPE cnpg_pg_replication_streaming_replicas gauge
@@ -69,6 +70,7 @@ def judge(
                 "status": {"method": "ANY", "standbyNumber": 1, "standbyNames": ["main-2"]},
             }
         ],
+        claims=[],
         metrics={"dev/main-1": PRIMARY_METRICS, "dev/main-2": REPLICA_METRICS} if metrics is None else metrics,
         declared={"postgres": "r/postgres:17@sha256:" + digest * 64},
         newest={},
