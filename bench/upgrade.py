@@ -3,8 +3,8 @@
     python -m bench.upgrade [--rows 200000] [--keep] [--write]
 
 Makes a node of its own (OMNIBASE_INSTANCE, default `bench`) and on it the cluster of prod's specification that
-`make bench-postgres` measures. First the upgrade fails, because of an extension that the newer image does not have, and
-is taken back; then it succeeds, under two writers. Every row of every table is compared, and every row that the writers
+`make bench-postgres` measures. First the upgrade fails, because of a column whose type pg_upgrade does not take, and is
+taken back; then it succeeds, under two writers. Every row of every table is compared, and every row that the writers
 had acknowledged. Ends with 1 where one is missing or differs.
 """
 
@@ -106,8 +106,8 @@ class Upgrade:
         return {key: int(each["status"].get(key, 0)) for each in jobs for key in ("active", "failed", "succeeded")}
 
     def fails_and_is_taken_back(self) -> None:
-        """An extension that the newer image lacks ends pg_upgrade before it touches data; the older image goes on."""
-        self.cluster.sql('CREATE EXTENSION "uuid-ossp"')
+        """A type that pg_upgrade refuses ends it before it touches data; the older image goes on."""
+        self.cluster.sql("CREATE TABLE refused (parser regconfig)")
         began = time.monotonic()
         self.ask_for(NEWER_POSTGRES.name)
         wait_until(lambda: self.job().get("failed", 0) > 0, _SECONDS, "the Job refuses")
@@ -116,7 +116,7 @@ class Upgrade:
         self.ask_for(OLDER_POSTGRES.name)
         self.cluster.wait_whole(_SECONDS)
         self.found["taken back after"] = time.monotonic() - began
-        self.cluster.sql('DROP EXTENSION "uuid-ossp"')
+        self.cluster.sql("DROP TABLE refused")
 
     def succeeds(self, scratch: Path) -> None:
         """The upgrade under two writers, until all instances stream again."""

@@ -37,7 +37,6 @@ _SERVER = """
 SELECT current_setting('server_version_num')::int AS version,
   ARRAY(SELECT gid FROM pg_prepared_xacts ORDER BY prepared) AS prepared,
   ARRAY(SELECT slot_name::text FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY 1) AS slots,
-  ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname ~ '^pg_' AND oid >= 16384 ORDER BY 1) AS roles,
   ARRAY(SELECT datname::text FROM pg_database WHERE datconnlimit = -2 OR (NOT datallowconn AND datname <> 'template0')
     ORDER BY 1) AS closed,
   ARRAY(SELECT datname::text FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND datname <> 'template1'
@@ -94,7 +93,6 @@ class Server:
     version: Version
     prepared: Sequence[str]
     slots: Sequence[str]
-    roles: Sequence[str]
     closed: Sequence[str]
     bytes: int
     databases: Mapping[str, Mapping[str, Sequence[str]]]
@@ -148,7 +146,7 @@ def read_server(connection: Connection) -> tuple[Server, list[str]]:
     """What it says, without its databases, and their names."""
     (row,) = rows(connection, _SERVER)
     version = (row["version"] // 10000, row["version"] % 10000)
-    lists = {key: row[key] for key in ("prepared", "slots", "roles", "closed")}
+    lists = {key: row[key] for key in ("prepared", "slots", "closed")}
     return Server(version=version, bytes=row["bytes"], databases={}, **lists), row["databases"]
 
 
@@ -189,7 +187,6 @@ def judge(server: Server, target: Version, extensions: Collection[str]) -> Itera
         "columns that are nullable below a parent that is not", server.all("nullable"),
         "ALTER TABLE ... ALTER COLUMN ... SET NOT NULL",
     )  # fmt: skip
-    yield _none("roles called pg_*", server.roles, "rename them: the prefix is the server's")
     yield _none("databases that nobody may enter", server.closed, "let connections in, or drop them")
 
 
