@@ -55,8 +55,10 @@ class Servers:
         for image, place in places.items():
             target = self.root / place.removeprefix("/").removesuffix("/bin")
             target.mkdir(parents=True)
-            unpack = ["tar", "-xzf", paths.bin / image.programs[0], "-C", target, "--strip-components=1"]
-            subprocess.run([*unpack, "--no-same-owner"], check=True)
+            archive = paths.bin / image.programs[0]
+            subprocess.run(
+                ["tar", "-xzf", archive, "-C", target, "--strip-components=1", "--no-same-owner"], check=True
+            )
 
     def start(self, programs: str, data: str) -> None:
         """Start a server; it goes on when the command has ended."""
