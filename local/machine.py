@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from local import engine, gomodules, images, node, policy, stack
 from local.build import packages_step, toolchain_step, unpack_step
 from local.errors import InputError, LocalError, MachineError, StoppedError
+from local.images.catalogue import IMAGES, Image, images_for
 from local.lock import exclusive
 from local.paths import Paths
 from local.progress import Progress
@@ -44,7 +46,7 @@ def up(paths: Paths, stack_name: str, progress: Progress) -> None:
     stack.check(paths.root, stack_name)
     with exclusive(paths, retry):
         if chosen.is_local:
-            start_machine(paths, progress, retry=retry)
+            start_machine(paths, progress, images_for(chosen.postgres), retry=retry)
         else:
             run_steps(engine_steps(paths), paths, progress, retry=retry)
         project = _guarded(paths, stack_name, progress)
@@ -81,7 +83,8 @@ def down(paths: Paths, stack_name: str, progress: Progress) -> None:
         project = engine.Engine(paths, stack_name)
         if project.exists() and project.export()["deployment"].get("resources"):
             if chosen.is_local:
-                start_machine(paths, progress, retry=retry)  # only a cluster that answers can give up its objects
+                # only a cluster that answers can give up its objects
+                start_machine(paths, progress, images_for(chosen.postgres), retry=retry)
             with progress.step("pulumi destroy", 60):
                 _succeed(project.destroy(pods_beside=chosen.is_local), "pulumi destroy", retry)
         if chosen.is_local:
@@ -165,18 +168,20 @@ def test_steps(paths: Paths) -> list[Step]:
     ]
 
 
-def all_steps(paths: Paths) -> list[Step]:
+def all_steps(paths: Paths, wanted: Sequence[Image] = IMAGES) -> list[Step]:
     """Everything that can be made before the node runs; the longest first, the other core meanwhile does the rest."""
-    return [packages_step(paths), *node.build_steps(paths), *engine_steps(paths), *images.build_steps(paths)]
+    return [packages_step(paths), *node.build_steps(paths), *engine_steps(paths), *images.build_steps(paths, wanted)]
 
 
-def start_machine(paths: Paths, progress: Progress, *, retry: str = "make up") -> None:
+def start_machine(
+    paths: Paths, progress: Progress, wanted: Sequence[Image] = IMAGES, *, retry: str = "make up"
+) -> None:
     """Builds, node, images, add-ons: the local cluster that a stack asks for."""
     local_node = _node(paths)
     local_node.preflight()
-    run_steps(all_steps(paths), paths, progress, retry=retry)
+    run_steps(all_steps(paths, wanted), paths, progress, retry=retry)
     local_node.start(progress)
-    references = images.build_images(paths, progress, retry=retry)
+    references = images.build_images(paths, progress, wanted, retry=retry)
     local_node.install_addons(references, progress)
 
 

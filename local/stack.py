@@ -40,6 +40,8 @@ class Stack:
     """The local instance that the stack lives on (`cluster.instance`), default `local`."""
     network: str = ""
     """The instance's private range (`cluster.network`); empty for the instance's default."""
+    postgres: int = 17
+    """Major version of its PostgreSQL (`postgres.version`): of which image the machine has several."""
 
     @property
     def is_local(self) -> bool:
@@ -73,7 +75,14 @@ def load(root: Path, name: str) -> Stack:
         context=str(cluster.get("context", "")),
         instance=str(cluster.get("instance", DEFAULT_INSTANCE)),
         network=str(cluster.get("network", "")),
+        postgres=_version(config.get(f"{_NAMESPACE}:postgres")),
     )
+
+
+def _version(settings: object) -> int:
+    """What is no version is the settings' own check to say."""
+    found = settings.get("version") if isinstance(settings, dict) else None
+    return found if isinstance(found, int) else Stack.postgres
 
 
 def check(root: Path, name: str) -> None:

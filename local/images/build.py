@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,8 +32,10 @@ _CONTEXT = ".context-"
 _KEEP_HOURS = 24
 
 
-def build_images(paths: Paths, progress: Progress, *, retry: str = "make up") -> dict[str, str]:
-    """Make the registry hold every image, and write `Paths.images_lock`.
+def build_images(
+    paths: Paths, progress: Progress, images: Sequence[Image] = IMAGES, *, retry: str = "make up"
+) -> dict[str, str]:
+    """Make the registry hold these images, default all that every stack may need, and write `Paths.images_lock`.
 
     The registry must run, and the Docker engine too unless the registry has everything. `retry` is the command that the
     operator should give after mending a failure.
@@ -45,7 +47,7 @@ def build_images(paths: Paths, progress: Progress, *, retry: str = "make up") ->
         LocalError: the registry or the engine does not answer, or a build failed (its log is named).
     """
     run = _Run(paths, progress, machine_registry(paths, REPOSITORY.partition("/")[0]), retry)
-    references = run.all()
+    references = run.all(images)
     write_atomically(paths.images_lock, json.dumps({"images": references}, indent=2, sort_keys=True) + "\n")
     return references
 
@@ -59,12 +61,12 @@ class _Run:
         self.base = ""
         self._tags: dict[str, str] = {}
 
-    def all(self) -> dict[str, str]:
+    def all(self, images: Sequence[Image]) -> dict[str, str]:
         self.base = (
             pulled_base(self.paths, self.progress, os.environ.get(BASE_VARIABLE, ""))
             or f"{REPOSITORY}/{DEBIAN.name}:{self._tag(DEBIAN)}"
         )
-        absent = [image for image in IMAGES if self._digest(image) is None]
+        absent = [image for image in images if self._digest(image) is None]
         if any(image.on_debian for image in absent) and self.base.startswith(f"{REPOSITORY}/{DEBIAN.name}:"):
             absent += [DEBIAN] if self._digest(DEBIAN) is None else []
         if absent:
@@ -73,7 +75,7 @@ class _Run:
             # Stages of earlier builds. Those of the last day make the next build fast.
             _docker(self.paths, "image", "prune", "--force", f"--filter=until={_KEEP_HOURS}h")
         self._tag_pause()
-        return {image.name: self._reference(image) for image in IMAGES}
+        return {image.name: self._reference(image) for image in images}
 
     def _step(self, image: Image, absent: list[Image]) -> Step:
         after = [f"image {DEBIAN.name}"] if image.on_debian and DEBIAN in absent else []

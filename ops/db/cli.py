@@ -55,6 +55,32 @@ def db_backups(
     raise typer.Exit(backups(Place(stack=stack, cluster=cluster), as_json=as_json, console=console()))
 
 
+@db.command("upgrade-check")
+def db_upgrade_check(
+    stack: StackOption = "dev",
+    *,
+    to: Annotated[str, typer.Option("--to", help="Version of the newer image; default: the next major one.")] = "",
+    has: Annotated[
+        str, typer.Option("--has", help="Extensions that the newer image has beside PostgreSQL's own, with commas.")
+    ] = "",
+    backup_within: Annotated[float, typer.Option(min=0, help="How old the newest base backup may be, in hours.")] = 24,
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the running servers can become the next major version of PostgreSQL, and whether there is a way back.
+
+    Changes nothing and stops nothing. Ends with 1 if anything stands against it; docs/runbooks/major-upgrade.md.
+    """
+    from datetime import timedelta  # noqa: PLC0415 -- each command imports only what it needs
+
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.upgrade import CONTRIB, Wanted, upgrade_check  # noqa: PLC0415
+
+    extensions = CONTRIB | set(filter(None, has.split(",")))
+    wanted = Wanted(to=to, extensions=extensions, backup_within=timedelta(hours=backup_within))
+    raise typer.Exit(upgrade_check(Place(stack=stack, cluster=cluster), wanted, as_json=as_json, console=console()))
+
+
 @db.command("migrations")
 def db_migrations(
     stack: StackOption = "dev",

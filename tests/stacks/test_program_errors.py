@@ -39,3 +39,11 @@ def test_an_up_without_built_images_says_how_to_build_them(monkeypatch: pytest.M
 
 def test_missing_third_party_manifests_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "OMNIBASE_VENDOR_DIR is not set" in refused(monkeypatch, "dev", OMNIBASE_VENDOR_DIR="")
+
+
+def test_an_image_of_another_major_version_than_declared_is_not_deployed_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message = refused(monkeypatch, "dev", OMNIBASE__POSTGRES__VERSION="18")
+    assert "postgres.version is 18, this machine built 127.0.0.1:5000/omnibase/postgres:17.0-unbuilt" in message
+    assert "run `make up`, which builds it" in message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ Bucket = Annotated[
 PLUGIN_IMAGE, SIDECAR_IMAGE, DRILL_IMAGE, STORE_IMAGE = (
     "plugin-barman-cloud", "barman-cloud-sidecar", "drill", "versitygw",
 )  # fmt: skip
+_BUILT_DRILL = 17  # version of PostgreSQL in images/drill
 DRILL_CPU_MILLIS, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS = 50, 96, 10
 STORE_MEMORY_MIB, STORE_CPU_MILLIS = 128, 10
 _ARCHIVE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?-[1-9][0-9]{0,5}"
@@ -250,6 +252,21 @@ def _recovery(backup: BackupConfig, recovery: RecoveryConfig, place: str, writte
         yield f"{path}.source", recovery.source, "is the archive that would be written to", hint
 
 
+def _drill_version(postgres: Any, images: Any, backup: BackupConfig) -> Iterator[Finding]:  # noqa: ANN401
+    """The drill restores with a PostgreSQL of its own, which reads the data of its own major version only."""
+    if not (backup.enabled and backup.drill.enabled):
+        return
+    if images.lock and postgres.version != _BUILT_DRILL:
+        hint = f"switch it off, or name an image of it under images.references; the one built here is {_BUILT_DRILL}"
+        yield "backup.drill.enabled", "true", f"needs a drill of PostgreSQL {postgres.version}", hint
+    reference = images.references.get(DRILL_IMAGE, "")
+    tag = re.search(r":([0-9]+)[^/@]*@", reference)
+    if reference and (not tag or int(tag[1]) != postgres.version):
+        hint = "a drill of the version restores what the version wrote"
+        place = f"images.references.{DRILL_IMAGE}"
+        yield place, reference.split("@")[0], f"must be tagged {postgres.version}", hint
+
+
 def _off_cluster(backup: BackupConfig) -> Iterator[Finding]:
     endpoint = backup.target.endpoint if backup.target else None
     if endpoint is None:
@@ -312,6 +329,7 @@ BACKUP = Capability(
         (("certificates", "backup"), _encrypted),
         (("backup",), _drilled),
         (("backup", "postgres"), _restoring),
+        (("postgres", "images", "backup"), _drill_version),
         (("backup",), _off_cluster),
         (("environment", "backup"), _proven),
     ),

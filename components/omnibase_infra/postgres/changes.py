@@ -11,10 +11,9 @@ from typing import Any
 import pulumi
 
 from omnibase_infra.errors import refuse
+from omnibase_infra.postgres import major_upgrade
 
-_VERSION = re.compile(r":(\d+)(?:\.(\d+))?[^/@]*@sha256:")
 _SIZE = re.compile(r"^(\d+)([KMGTP]i)?$")
-_SLOTS_MAJOR, _SLOTS_MINOR = 17, 6  # from here on pg_upgrade takes a server whose slots have a limit
 _UNITS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
 _VOLUMES = {"storage": "storage_gib", "walStorage": "wal_storage_gib"}
 Spec = Mapping[str, Any]
@@ -37,22 +36,28 @@ def comparison(name: str, *, volumes_expand: bool) -> Callable[[pulumi.ResourceH
 
     def compare(args: pulumi.ResourceHookArgs) -> None:
         old, new = ((inputs or {}).get("spec", {}) for inputs in (args.old_inputs, args.new_inputs))
-        refuse("PostgresCluster", name, change_problems(old, new, volumes_expand=volumes_expand))
+        seen = ((args.old_outputs or {}).get("status") or {}).get("pgDataImageInfo") or {}
+        found = change_problems(
+            old, new, volumes_expand=volumes_expand, data_major=int(seen.get("majorVersion") or 0) or None
+        )
+        refuse("PostgresCluster", name, found)
 
     return compare
 
 
-def change_problems(old: Spec, new: Spec, *, volumes_expand: bool) -> list[str]:
+def change_problems(old: Spec, new: Spec, *, volumes_expand: bool, data_major: int | None = None) -> list[str]:
     """Every reason why a cluster cannot become what is asked for.
 
     Args:
         old: `spec` of the Cluster as it was declared last.
         new: as it is declared now.
         volumes_expand: whether the StorageClass can make a volume larger.
+        data_major: version of its data when it was last seen, default unknown.
     """
+    major = major_upgrade.is_major(old, new)
     return [
         *_volumes(old, new, volumes_expand=volumes_expand),
-        *_image(old, new),
+        *(major_upgrade.problems(old, new, data_major=data_major) if major else _image(old, new)),
         *_first_database(old, new),
     ]
 
@@ -81,14 +86,6 @@ def _image(old: Spec, new: Spec) -> Iterator[str]:
     before, after = str(old.get("imageName", "")), str(new.get("imageName", ""))
     if not before or not after or before == after:
         return
-    was, now = _VERSION.search(before), _VERSION.search(after)
-    if was and now and int(now[1]) < int(was[1]):
-        yield f"image: data of PostgreSQL {was[1]} cannot be read by {now[1]}; restore a backup of the older version"
-    if was and now and int(now[1]) > int(was[1]) == _SLOTS_MAJOR and int(was[2] or _SLOTS_MINOR) < _SLOTS_MINOR:
-        yield (
-            f"image: pg_upgrade from PostgreSQL {was[1]}.{was[2]} fails while slots have a limit "
-            f"(max_slot_wal_keep_size); update to {_SLOTS_MAJOR}.{_SLOTS_MINOR} or newer first"
-        )
     changed = _differences(_parameters(old), _parameters(new))
     if changed:
         yield (

@@ -5,7 +5,17 @@ from typing import Any
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import backups, databases, inspectors, names, ops_roles, queries, sizing, statements
+from omnibase_infra.postgres import (
+    backups,
+    databases,
+    inspectors,
+    major_upgrade,
+    names,
+    ops_roles,
+    queries,
+    sizing,
+    statements,
+)
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 _READY_SECONDS = 900  # image pulls, initdb, one clone per standby
@@ -17,7 +27,7 @@ HIBERNATION = "cnpg.io/hibernation"
 def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
     """The Cluster."""
     asleep = bool(args.get("hibernate", False))
-    awake = ["condition=Ready", f"jsonpath={{.status.readyInstances}}={int(args['instances'])}"]
+    awake = ["condition=Ready", f"jsonpath={{.status.readyInstances}}={int(args['instances'])}", *_upgraded(args)]
     wait = [f"condition={HIBERNATION}"] if asleep else awake
     return {
         "apiVersion": "postgresql.cnpg.io/v1",
@@ -58,6 +68,13 @@ def cluster(name: str, args: PostgresClusterArgs) -> Manifest:
             **_failover(args),
         },
     }
+
+
+def _upgraded(args: PostgresClusterArgs) -> list[str]:
+    """A cluster that is to get a new major version is whole until the operator begins, and would be taken for ready."""
+    image = args["image"]
+    version = major_upgrade.version_of(image) if isinstance(image, str) else None
+    return [f"jsonpath={{.status.pgDataImageInfo.majorVersion}}={version[0]}"] if version else []
 
 
 def _certificates(name: str, args: PostgresClusterArgs) -> Manifest:

@@ -303,6 +303,20 @@ LOCAL = {"backup__enabled": True, "backup__local_store": True}
             {"backup__recovery": {"source": "database-9"}},
             "a section: needs backup.enabled; the archive is read as it is written",
         ),
+        (
+            "dev",
+            "backup.drill.enabled",
+            {**LOCAL, "postgres__version": 18},
+            "true: needs a drill of PostgreSQL 18; switch it off, or name an image of it under images.references; the "
+            "one built here is 17",
+        ),
+        (
+            "prod",
+            "images.references.drill",
+            {"postgres__version": 18},
+            "registry.example.test/omnibase/drill:17.6: must be tagged 18; a drill of the version restores what the "
+            "version wrote",
+        ),
     ],
 )
 def test_a_backup_or_a_restore_that_cannot_be_is_refused_with_what_to_do(

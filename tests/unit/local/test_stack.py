@@ -28,6 +28,13 @@ def test_an_existing_cluster_is_named_by_its_context(tmp_path: Path) -> None:
     assert (loaded.is_local, loaded.context) == (False, "onex-prod")
 
 
+def test_its_version_of_postgresql_decides_which_server_is_built(tmp_path: Path) -> None:
+    _write(tmp_path, "dev", _LOCAL)
+    _write(tmp_path, "test", f"{_LOCAL}  omnibase-infra:postgres: {{version: 18}}\n")
+    _write(tmp_path, "staging", f"{_LOCAL}  omnibase-infra:postgres: {{version: new}}\n")
+    assert [stack.load(tmp_path, name).postgres for name in ("dev", "test", "staging")] == [17, 18, 17]
+
+
 def test_an_unknown_stack_names_the_nearest_and_all_known_ones(tmp_path: Path) -> None:
     _write(tmp_path, "staging", _LOCAL)
     _write(tmp_path, "dev", _LOCAL)

