@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB, migrations_job
+from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB, migrations_job, migrator_role
 from omnibase_infra.migrations import BAD_INPUT, FAILED
 from omnibase_infra.naming import content_digest, content_name, labels, service_host
 from omnibase_infra.objects import Manifest
@@ -33,7 +33,7 @@ def plan(cluster: str, args: PostgresClusterArgs) -> dict[str, Any]:
 
 
 def _entry(cluster: str, name: str, args: PostgresClusterArgs) -> dict[str, Any]:
-    settings, role = args["databases"][name], names.migrator_role(name)
+    settings, role = args["databases"][name], migrator_role(name)
     reader = settings.get("read_only_role")
     connection = {
         # the server itself and never a pooler: the runner's lock belongs to one connection
