@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,11 +134,15 @@ def _superuser(place: Place) -> Sql:
     paths, stack = stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack)
     space = stack_namespace(place.stack)
     pod = server(cluster_client(paths, stack), space, Place(stack=place.stack, cluster=place.cluster))
-    command = [*Kubectl.of(paths, stack).command, "exec", "-n", space, pod, "-c", "postgres", "--", "psql", "-X", "-q"]
+    return by_psql([*Kubectl.of(paths, stack).command, "exec", "-n", space, pod, "-c", "postgres", "--", "psql"])
+
+
+def by_psql(command: Sequence[str]) -> Sql:
+    """Statements by a psql that this command starts."""
 
     def run(database: str, statements: str) -> None:
         ended = subprocess.run(
-            [*command, "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
+            [*command, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
             capture_output=True, text=True, check=False, timeout=_SECONDS,
         )  # fmt: skip
         if ended.returncode != 0:
