@@ -133,3 +133,16 @@ def test_prometheus_has_the_longest_statements_by_number(service: Service, kubec
     assert float(per_server[0]["value"][1]) <= 20
     errors = query(kubectl, "max(cnpg_last_error)")
     assert float(errors[0]["value"][1]) == 0, "every query of the exporter ran"
+
+
+@pytest.mark.req("C2.4", "V19")
+def test_the_page_of_charts_has_figures_of_servers_poolers_and_statements(service: Service, paths: Paths) -> None:
+    wanted = {"Connections used", "Size of the databases", "Clients", "Server connections at work"}
+
+    def measured() -> bool:
+        found = ops_db(paths, "report", "--since", "10m")
+        charts = [chart for each in found["sections"].values() for chart in each]
+        assert found["statements"], found["note"]
+        return wanted <= {chart["panel"]["title"] for chart in charts if chart["series"]}
+
+    assert eventually(measured, 90, "servers and poolers were read")
