@@ -36,6 +36,7 @@ from omnibase_infra.config.backup import (
     BackupTargetConfig,
     drill_name,
 )
+from omnibase_infra.config.role_names import DRILL_ROLE
 from omnibase_infra.config.timetable import longest_gap
 from omnibase_infra.platform.certificates import Certificates
 from omnibase_infra.platform.cluster_alerts import of_cluster
@@ -55,8 +56,6 @@ from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.secrets import SecretSet, SecretSetArgs
 from omnibase_infra.versions import BARMAN_PLUGIN_CRDS
 
-INSPECTOR = "omnibase_drill"
-"""Role of the drill: reads every row, changes none."""
 PLUGIN_MEMORY_MIB, PLUGIN_CPU_MILLIS = 96, 10
 _KEYS = "backup-keys"
 _STORE = "backup-store"
@@ -88,7 +87,7 @@ class Backups:
         """Add them to what a cluster is made of."""
         args["backups"] = self.args(cluster)
         if self.settings.drill.enabled:
-            args["inspectors"] = {INSPECTOR: drill_party(drill_name(cluster), namespace)}
+            args["inspectors"] = {DRILL_ROLE: drill_party(drill_name(cluster), namespace)}
         recovery = self.settings.of_cluster(cluster).recovery
         if recovery is not None:
             found: RecoveryArgs = {"source": recovery.source}
@@ -132,8 +131,8 @@ def _drill(room: Room, backups: Backups, cluster: str, it: PostgresCluster) -> R
             "store": backups.store,
             "archive": archive(cluster, backups.args(cluster)),
             "host": it.direct_host,
-            "user": INSPECTOR,
-            "password_secret": it.role_secrets.apply(lambda secrets: secrets[INSPECTOR]),
+            "user": DRILL_ROLE,
+            "password_secret": it.role_secrets.apply(lambda secrets: secrets[DRILL_ROLE]),
             "ca_secret": it.ca_secret,
             "databases": list(postgres.databases),
             "scratch_gib": settings.of_cluster(cluster).drill_scratch_gib or postgres.storage_gib + 1,

@@ -78,7 +78,8 @@ def test_the_table_compares_medians_with_their_targets_and_leaves_out_what_was_n
         ],
     )
     assert report.table(results).splitlines()[2:] == [
-        "| new connections, 8 clients, the client on the same machine | 100 tps, 2.50 x | direct: 40 tps | >= 2.0 x | met |",
+        "| new connections, 8 clients, the client on the same machine | 100 tps, 2.50 x "
+        "| direct: 40 tps | >= 2.0 x | met |",
         "| longest write gap: switchover | 4.0 s (4.0-4.0, n=1); pooled 5.0 s | - | <= 3 s | **missed** |",
         "| longest write gap: pod deleted by force | 4.0 s (4.0-4.0, n=1); pooled 5.0 s "
         "| 17.5 s (n=1) | <= 9 s | met |",
