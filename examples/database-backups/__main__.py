@@ -173,9 +173,9 @@ backups: BackupsArgs = {
     "sidecar_memory_mib": config.get_int("sidecar_memory_mib") or 192,
 }
 before = after(room, plugin, server)
-orders = PostgresCluster("orders", {**database(), "inspectors": {"drill": drill_party("drill", space)}}, before)
+orders = PostgresCluster("orders", {**database(), "inspectors": {"drill": drill_party("orders-drill", space)}}, before)
 RestoreDrill(
-    "drill",
+    "orders-drill",
     {
         "namespace": space,
         "environment": "test",

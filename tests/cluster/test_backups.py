@@ -1,25 +1,31 @@
 """Backups of a database, restores from them, and the drill: with a real store over TLS and real faults.
 
-One small cluster beside the tested stack, made by the engine as users make one; the restore is a second one.
+One small cluster beside the tested stack, made by the engine as users make one. It is restored twice, to a moment and
+to a position of the log, by one `up`, while the drill runs.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from local.paths import Paths
+from local.plugins.kubernetes import kubeconfig
+from local.plugins.kubernetes.client import Client
+from ops.db.backups import read_backups
 from tests.cluster.conftest import Kubectl
-from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.example_kit import Example, database_backups
 from tests.cluster.node_kit import eventually, wait_for
 
-_SPACE, _DB, _AGAIN = "backups-of-orders", "orders", "orders-again"
+_SPACE, _DB, _AGAIN, _AT = "backups-of-orders", "orders", "orders-again", "orders-at"
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +33,7 @@ def orders(
     paths: Paths, image_references: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Example]:
     """examples/database-backups, deployed once, without the restore."""
-    made = copy_example("database-backups", tmp_path_factory.mktemp("orders"), paths)
-    made.config("context", f"omnibase-{paths.instance}")
-    made.config("operator", str(paths.vendor / "cnpg-1.30.0.json"))
-    made.config("definitions", str(paths.vendor / "plugin-barman-cloud-0.14.0.json"))
-    made.config("images", json.dumps(image_references))
-    network = str(paths.network).partition("/")[0].rpartition(".0.0")[0]
-    made.config("api", json.dumps([f"{network}.0.2/32", f"{network}.128.1/32"]))
+    made = database_backups(tmp_path_factory.mktemp("orders"), paths, image_references)
     made.run("up", "--yes", "--skip-preview")
     yield made
     made.run("destroy", "--yes", "--skip-preview")
@@ -43,7 +43,7 @@ def orders(
 Query = Callable[[str, str], list[str]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sql(kubectl: Kubectl) -> Query:
     """Ask the first server of a cluster as its superuser; the lines of the answer."""
 
@@ -64,11 +64,62 @@ def _archiving(kubectl: Kubectl) -> str:
     return next((each["status"] for each in conditions if each["type"] == "ContinuousArchiving"), "")
 
 
+_CLOSE = "SELECT pg_logical_emit_message(true, 'test', 'news'); SELECT pg_walfile_name(pg_switch_wal())"
+_WAITS = """SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity')
+  AND last_failed_time < now() - interval '5 s', false) FROM pg_stat_archiver"""
+"""Whether the archiver gave up: PostgreSQL itself tries again after a minute, or when there is a new file."""
+
+
 def _archived(sql: Query) -> None:
     """Close the log's file and wait until it is in the store."""
-    segment = sql(_DB, "SELECT pg_walfile_name(pg_switch_wal())")[0]
-    newest = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
-    wait_for(lambda: sql(_DB, newest)[0] >= segment, 60, f"{segment} is archived")
+    segment = sql(_DB, _CLOSE)[-1]
+
+    def arrived() -> bool:
+        if sql(_DB, _WAITS) == ["t"]:
+            sql(_DB, _CLOSE)
+        return sql(_DB, "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver")[0] >= segment
+
+    wait_for(arrived, 60, f"{segment} is archived")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restores:
+    """What the table `events` was at a moment and at a position of the log, what it is now, and the `up` to both."""
+
+    at_moment: list[str]
+    at_position: list[str]
+    now: list[str]
+    done: Future[float]
+    """Seconds that it took."""
+
+
+_EVENTS = "SELECT id, what FROM events ORDER BY id"
+_MOMENT = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+
+@pytest.fixture(scope="module")
+def restores(orders: Example, sql: Query) -> Iterator[Restores]:
+    """Both restores, begun."""
+    sql(_DB, "CREATE TABLE events (id int PRIMARY KEY, what text); "
+             "INSERT INTO events SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 1000) n")  # fmt: skip
+    at_moment = sql(_DB, _EVENTS)
+    orders.config("moment", sql(_DB, _MOMENT)[0])
+    sql(_DB, "SELECT pg_sleep(1); UPDATE events SET what = 'second' WHERE id % 3 = 0")
+    at_position = sql(_DB, _EVENTS)
+    orders.config("position", sql(_DB, "SELECT pg_current_wal_lsn()")[0])
+    sql(_DB, "DELETE FROM events WHERE id % 2 = 0; UPDATE events SET what = 'wrong'; "
+             "INSERT INTO events VALUES (5001, 'late')")  # fmt: skip
+    now = sql(_DB, _EVENTS)
+    _archived(sql)
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(_up, orders)
+        yield Restores(at_moment=at_moment, at_position=at_position, now=now, done=done)
+
+
+def _up(orders: Example) -> float:
+    began = time.monotonic()
+    orders.run("up", "--yes", "--skip-preview")
+    return time.monotonic() - began
 
 
 @pytest.mark.req("P19", "V14")
@@ -88,49 +139,61 @@ def test_a_new_database_is_backed_up_at_once_and_its_log_is_archived(
 
 @pytest.mark.req("P19")
 def test_a_drill_restores_what_is_there_now_and_says_so_in_metrics(
-    orders: Example, kubectl: Kubectl, sql: Query
+    restores: Restores, kubectl: Kubectl, sql: Query
 ) -> None:
     sql(_DB, "CREATE TABLE kept (id int PRIMARY KEY, what text, at timestamptz DEFAULT now()); "
              "INSERT INTO kept (id, what) SELECT n, md5(n::text) FROM generate_series(1, 5000) n; "
-             "CREATE TABLE busy (id int PRIMARY KEY, what text); "
+             "CREATE TABLE busy (id int PRIMARY KEY, what text); CREATE TABLE enough (); "
              "CREATE TABLE empty (id int); ALTER TABLE kept ENABLE ROW LEVEL SECURITY; ANALYZE")  # fmt: skip
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(sql, _DB, _WRITER)
-        kubectl("create", "job", "drill-now", "-n", _SPACE, "--from=cronjob/drill-job")
-        ended = eventually(lambda: _ended(kubectl, "drill-now"), 200, "the drill ended")
+        kubectl("create", "job", "drill-now", "-n", _SPACE, f"--from=cronjob/{_DB}-drill-job")
+        wait_for(lambda: _ended(kubectl) != "" or "the living cluster at" in _said(kubectl), 90, "rows are compared")
+        assert not writing.done(), "it was compared while there was writing"
+        sql(_DB, f"INSERT INTO enough DEFAULT VALUES; {_CLOSE}")
         writing.result()
-    said = kubectl("logs", "-n", _SPACE, "job/drill-now")
+    ended = eventually(lambda: _ended(kubectl), 200, "the drill ended")
+    said = _said(kubectl)
     assert ended == "Complete", said
     report = json.loads(said.splitlines()[-1])["report"]
     assert (report["good"], report["problems"]) == (True, [])
-    assert 5000 < report["rows"] < 5000 + _WRITES, "it was compared while there was writing"
+    standing = 5000 + len(restores.now)
+    assert standing < report["rows"] < standing + _WRITES
     metrics = eventually(lambda: _metrics(kubectl, report["rows"]), 60, "the report is shown")
     assert metrics["restore_drill_good"] == 1
     assert metrics["restore_drill_last_good_timestamp_seconds"] == pytest.approx(report["finished"], abs=1)
     print(f"drill: {report['restore_seconds']:.1f} s to restore, {report['archive_seconds']:.1f} s until archived")
 
 
-_WRITES = 3000
+_WRITES = 6000
 _WRITER = """DO $$ BEGIN
-  FOR number IN 1..3000 LOOP
+  FOR number IN 1..6000 LOOP
     INSERT INTO busy VALUES (number, 'new');
     UPDATE busy SET what = 'old' WHERE id = number - 5;
     DELETE FROM busy WHERE id % 7 = 0 AND id = number - 9;
     COMMIT;
+    EXIT WHEN EXISTS (SELECT FROM enough);
     PERFORM pg_sleep(0.02);
   END LOOP;
 END $$"""
-"""A minute of writing, thirty to fifty times a second."""
+"""Writing, thirty to fifty times a second, until it is enough."""
 
 
-def _ended(kubectl: Kubectl, job: str) -> str:
-    conditions = _get(kubectl, "job", job).get("status", {}).get("conditions", [])
+def _said(kubectl: Kubectl) -> str:
+    """What the drill said so far; nothing while its pod starts."""
+    return kubectl("logs", "-n", _SPACE, "-l", "batch.kubernetes.io/job-name=drill-now", "--tail=-1", check=False)
+
+
+def _ended(kubectl: Kubectl) -> str:
+    conditions = _get(kubectl, "job", "drill-now").get("status", {}).get("conditions", [])
     return next((each["type"] for each in conditions if each["type"] in ("Complete", "Failed")), "")
 
 
 def _metrics(kubectl: Kubectl, rows: int) -> dict[str, float]:
     """What the report's pod shows, once it shows a drill of so many rows."""
-    pods = kubectl.items(f"/api/v1/namespaces/{_SPACE}/pods", labelSelector="app.kubernetes.io/name=drill-report")
+    pods = kubectl.items(
+        f"/api/v1/namespaces/{_SPACE}/pods", labelSelector=f"app.kubernetes.io/name={_DB}-drill-report"
+    )
     text = kubectl.raw(f"/api/v1/namespaces/{_SPACE}/pods/{pods[0]['metadata']['name']}:8080/proxy/metrics")
     found = {name: float(value) for name, value in re.findall(r"^(\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)}
     return found if found.get("restore_drill_rows") == rows else {}
@@ -138,29 +201,34 @@ def _metrics(kubectl: Kubectl, rows: int) -> dict[str, float]:
 
 @pytest.mark.req("R10", "P19")
 def test_a_restore_to_a_moment_has_every_row_of_before_and_none_of_after(
-    orders: Example, sql: Query, kubectl: Kubectl
+    restores: Restores, sql: Query, kubectl: Kubectl
 ) -> None:
-    sql(_DB, "CREATE TABLE events (id int PRIMARY KEY, what text); "
-             "INSERT INTO events SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 1000) n")  # fmt: skip
-    rows = "SELECT id, what FROM events ORDER BY id"
-    before = sql(_DB, rows)
-    moment = sql(_DB, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")[0]
-    sql(_DB, "SELECT pg_sleep(1)")
-    sql(_DB, "DELETE FROM events WHERE id % 2 = 0; UPDATE events SET what = 'wrong'; "
-             "INSERT INTO events VALUES (5001, 'late')")  # fmt: skip
-    after = sql(_DB, rows)
-    _archived(sql)
-    orders.config("moment", moment)
-    began = datetime.now(UTC)
-    orders.run("up", "--yes", "--skip-preview")
-    print(f"restored to {moment} in {(datetime.now(UTC) - began).total_seconds():.0f} s")
-    assert sql(_AGAIN, rows) == before
-    assert sql(_DB, rows) == after, "the old cluster is as it was"
+    print(f"restored twice in {restores.done.result():.0f} s")
+    assert sql(_AGAIN, _EVENTS) == restores.at_moment
+    assert sql(_DB, _EVENTS) == restores.now, "the old cluster is as it was"
     assert sql(_AGAIN, "SELECT timeline_id FROM pg_control_checkpoint()") != sql(
         _DB, "SELECT timeline_id FROM pg_control_checkpoint()"
     )
     window = _get(kubectl, "objectstores.barmancloud.cnpg.io", f"{_AGAIN}-backups")
     assert window["spec"]["configuration"]["destinationPath"] == "s3://backups/test"
+
+
+@pytest.mark.req("R10", "P19")
+def test_a_restore_to_a_position_of_the_log_has_what_was_written_before_it(restores: Restores, sql: Query) -> None:
+    restores.done.result()
+    assert sql(_AT, _EVENTS) == restores.at_position
+
+
+@pytest.mark.req("P19")
+def test_ops_lists_backups_archive_and_drill_of_each_cluster(restores: Restores, paths: Paths) -> None:
+    restores.done.result()
+    client = Client(kubeconfig.select(kubeconfig.load(str(paths.kubeconfig))), threading.Event())
+    found = read_backups(client, _SPACE, _DB)
+    assert (found.archive, found.destination, found.archiving) == (f"{_DB}-1", "s3://backups/test", True)
+    assert (found.backups[-1].phase, found.drill["good"], found.problems) == ("completed", True, [])
+    assert found.first_recoverability_point <= found.last_backup
+    other = read_backups(client, _SPACE, _AGAIN)
+    assert (other.archive, other.drill) == (f"{_AGAIN}-1", {}), "nobody drills the restored one"
 
 
 def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(
@@ -202,7 +270,7 @@ def test_wrong_keys_are_said_by_archive_and_backup_and_right_ones_mend_both(
 def _refused(kubectl: Kubectl, sql: Query) -> bool:
     if sql(_DB, "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'") == ["0"]:
         # one at a time: each file that waits takes seconds to archive, once the keys are right again
-        sql(_DB, "SELECT pg_logical_emit_message(true, 'test', 'something to archive'); SELECT pg_switch_wal()")
+        sql(_DB, _CLOSE)
     said = kubectl("logs", "-n", _SPACE, f"{_DB}-1", "-c", "plugin-barman-cloud", "--since=10s")
     return "SignatureDoesNotMatch" in said
 
