@@ -63,11 +63,12 @@ def test_the_watchdogs_token_marks_and_deletes_instances_of_its_cluster_and_does
     changes(primary, {"metadata": {"labels": {"role": "replica"}}})
     with pytest.raises(BenchError, match="works on instances of database only"):
         changes(manifests.CLIENT, {"metadata": {"labels": {"role": "primary"}}})
-    for change in (
+    refused: tuple[dict[str, object], ...] = (
         {"metadata": {"labels": {"app": "other"}}},
         {"metadata": {"annotations": {"a": "b"}}},
         {"spec": {"activeDeadlineSeconds": 99}},
-    ):
+    )
+    for change in refused:
         with pytest.raises(BenchError, match=r"changes the labels cnpg.io/instanceRole and role only"):
             changes(primary, change)
 

@@ -135,7 +135,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         "wal_compression": "lz4",  # of the methods the one that costs least
         # A standby that lost its primary asks for the new one so often; no commit is acknowledged before one is back.
         # With the default of 5 s that wait was the longest part of a switchover.
-        "wal_retrieve_retry_interval": "500ms",
+        "wal_retrieve_retry_interval": "200ms",
         **backups.parameters(args),
         # A standby is cloned after a checkpoint. Spread over 90 % of 5 min, as data of worth wants it, even an empty
         # database takes 25 s for that; where all data is young and small, at once is better.
@@ -189,7 +189,7 @@ def _placement(name: str, args: PostgresClusterArgs) -> Manifest:
 
 
 def _failover(args: PostgresClusterArgs) -> dict[str, Any]:
-    fast = {"leaseDurationSeconds": 4, "renewDeadlineSeconds": 3, "retryPeriodSeconds": 1}
+    fast = {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 1}
     slow = {"leaseDurationSeconds": 15, "renewDeadlineSeconds": 10, "retryPeriodSeconds": 2}
     return {
         "primaryLease": {**(fast if args.get("fast_failover") else slow), "releasedLeaseDurationSeconds": 1},

@@ -162,7 +162,7 @@ def test_the_lease_obeys_the_order_that_the_operator_demands() -> None:
     for fast in (True, False):
         lease = spec(fast_failover=fast)["primaryLease"]
         assert lease["leaseDurationSeconds"] > lease["renewDeadlineSeconds"] > 1.2 * lease["retryPeriodSeconds"]
-    assert spec(fast_failover=True)["primaryLease"]["leaseDurationSeconds"] == 4
+    assert spec(fast_failover=True)["primaryLease"]["leaseDurationSeconds"] == 3
 
 
 @given(st.integers(min_value=256, max_value=524_288), st.integers(min_value=1, max_value=4096))
