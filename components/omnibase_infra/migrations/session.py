@@ -141,10 +141,10 @@ class Session:
         place = self._settings.connection
         text = " ".join(str(error).split())
         found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
-        if "SSL error" in text:
-            found = certificate_problem(place.host, place.port, place.ca_file)
-        advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
         host = place.host or os.environ.get("PGHOST", "the local socket")
+        if "SSL error" in text:
+            found = certificate_problem(host, place.port, place.ca_file)
+        advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
         return self._not_ready(f"no connection to {host}:{place.port} as {place.user}: {text}{advice}")
 
     def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
