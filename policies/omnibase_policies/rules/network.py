@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -366,7 +365,7 @@ def _all_peers(peers: View) -> Iterator[Problem]:
 
 def _wide_ranges(rules: Sequence[View], peers: str) -> Iterator[Problem]:
     """Rules that open the same ports count together, and with them those that open every port."""
-    groups: dict[str, list[Range]] = defaultdict(list)
+    groups: dict[frozenset[tuple[str, ...]], list[Range]] = defaultdict(list)
     for rule in rules:
         groups[_ports(rule)] += _ranges(rule[peers])
     reached = {ports: reach(ranges + groups[_ANY_PORT] * (ports != _ANY_PORT)) for ports, ranges in [*groups.items()]}
@@ -376,11 +375,15 @@ def _wide_ranges(rules: Sequence[View], peers: str) -> Iterator[Problem]:
         yield from alone or of_state(rule[peers], state, _NOT_EVERYBODY)
 
 
-_ANY_PORT = "[]"
+_ANY_PORT: frozenset[tuple[str, ...]] = frozenset()
 
 
-def _ports(rule: View) -> str:
-    return json.dumps(rule["ports"].value or [], sort_keys=True, default=str)
+def _ports(rule: View) -> frozenset[tuple[str, ...]]:
+    """What tells rules for some ports from those for others; nothing for every port."""
+    return frozenset(
+        (as_text(port["protocol"].value) or "TCP", as_text(port["port"].value), as_text(port["endPort"].value))
+        for port in rule["ports"].items()
+    )
 
 
 def _ranges(peers: View) -> list[Range]:

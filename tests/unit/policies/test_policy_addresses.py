@@ -81,6 +81,7 @@ def test_rules_for_the_same_ports_count_together_and_those_for_other_ports_do_no
     first, second = ({"to": [peer(each)], "ports": https} for each in SIXTEENTHS)
     both = [("spec.egress[0].to", State.VIOLATED), ("spec.egress[1].to", State.VIOLATED)]
     assert of_policy(first, second) == both
+    assert of_policy(first, {**second, "ports": [{"port": 443}]}) == both
     assert of_policy(first, {**second, "ports": dns}) == []
     assert of_policy(first, {"to": second["to"]}) == [("spec.egress[0].to", State.VIOLATED)]
 
