@@ -59,28 +59,29 @@ def of_state(at: View, state: State | None, message: str) -> list[Problem]:
 
 def reach(ranges: Sequence[Range]) -> State | None:
     """Whether ranges together are everybody; UNKNOWN if that hangs on what is not known yet, None if they are not."""
-    if _is_everybody(ranges, unknown="0.0.0.0/32"):
+    if _are_everybody([each for each in ranges if not are_open([each])]):
         return State.VIOLATED
-    is_open = any(view.is_unknown for each in ranges for view in (each.cidr, *each.holes))
-    return State.UNKNOWN if is_open and _is_everybody(ranges, unknown="0.0.0.0/0") else None
+    return State.UNKNOWN if are_open(ranges) and _are_everybody(ranges) else None
 
 
-def _is_everybody(ranges: Sequence[Range], *, unknown: str) -> bool:
-    """With what is not known yet as one address or as all of them; a hole then is the opposite."""
-    hole = "0.0.0.0/0" if unknown.endswith("/32") else "0.0.0.0/32"
+def are_open(ranges: Sequence[Range]) -> bool:
+    """Whether something of them is not known yet."""
+    return any(view.is_unknown for each in ranges for view in (each.cidr, *each.holes))
+
+
+def _are_everybody(ranges: Sequence[Range]) -> bool:
+    """What is not known yet counts as everybody, as a hole as nothing; so does what cannot be read."""
     spans: dict[int, list[_Span]] = {4: [], 6: []}
     for each in ranges:
-        network = _network(each.cidr, unknown) or _PUBLIC[4]  # what cannot be read is taken for everybody
-        holes = [_network(view, hole) for view in each.holes]
-        spans[network.version] += _without(network, [found for found in holes if found is not None])
+        network = _network(each.cidr) or _PUBLIC[4]
+        spans[network.version] += _without(network, filter(None, map(_network, each.holes)))
     return any(_size(spans[version]) * _SHARE >= _size(_without(_PUBLIC[version], [])) for version in _PUBLIC)
 
 
-def _network(view: View, unknown: str) -> _Network | None:
+def _network(view: View) -> _Network | None:
     """A range as the API server reads it, which takes leading zeros; None if it is none."""
-    text = unknown if view.is_unknown else _LEADING_ZEROS.sub("", view.text().strip())
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(_LEADING_ZEROS.sub("", view.text().strip()), strict=False)
     except ValueError:
         return None
 

@@ -60,6 +60,19 @@ _DATABASES = (
         },
     ),
     _object(_CNPG, "ScheduledBackup", {"cluster": {"name": "orders"}, "schedule": "0 0 * * * *"}),
+    _object(
+        "barmancloud.cnpg.io/v1",
+        "ObjectStore",
+        {
+            "configuration": {
+                "destinationPath": "s3://orders-backups/",
+                "endpointURL": "https://objects.example",
+                "data": {"encryption": "AES256"},
+                "wal": {"encryption": "AES256"},
+            },
+            "retentionPolicy": "30d",
+        },
+    ),
     _object(_CNPG, "Database", {"cluster": {"name": "orders"}, "name": "orders", "owner": "orders"}),
 )
 _EDGE = (
@@ -115,7 +128,11 @@ _WATCHED = (
             "groups": [
                 {
                     "rules": [
-                        {"alert": "Down", "expr": "up == 0", "annotations": {"runbook_url": "https://example.test"}}
+                        {
+                            "alert": "Down",
+                            "expr": 'absent(up{job="orders"} == 1)',
+                            "annotations": {"runbook_url": "https://example.test"},
+                        }
                     ]
                 }
             ]

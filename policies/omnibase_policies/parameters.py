@@ -67,6 +67,8 @@ class Evidence:
     """Of signature, sbom and provenance."""
     proven_in: tuple[str, ...] = ()
     """Environments in which it has run and was found good."""
+    user: str = ""
+    """Of the image's configuration, as `65532` or `65532:65532`; empty for root, which is also what says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +155,8 @@ class Parameters:
         2375, 2379, 3306, 5432, 6333, 6379, 7687, 8081, 8082, 9000, 9042, 9092, 9200, 9644, 10250, 11211, 15672, 27017,
     )  # fmt: skip
     """Ports of stores and administrations, which nothing leads to from outside."""
+    minimum_certificate_days: int = 14
+    """How long certificates that are deployed must last at least, or half their life if that is less."""
     waivers: tuple[Waiver, ...] = ()
     today: datetime.date | None = None
     """The day on which waivers are judged; default the clock's, in UTC."""
@@ -282,6 +286,8 @@ def _evidence(name: str, value: object) -> tuple[Evidence, ...]:
             raise ParameterError(f"{name}[{index}].digest must be a digest such as sha256:...")
         for key in ("has", "proven_in"):
             _names(f"{name}[{index}].{key}", getattr(each, key))
+        if not isinstance(each.user, str):
+            raise ParameterError(f'{name}[{index}].user must be a text such as "65532:65532"; a number needs quotes')
     return found
 
 
@@ -322,6 +328,7 @@ _PARSERS: dict[str, Callable[[str, object], object]] = {
     **dict.fromkeys(
         (
             "minimum_id",
+            "minimum_certificate_days",
             "maximum_containers",
             "minimum_replicas",
             "maximum_replicas",

@@ -48,8 +48,8 @@ _ALSO = {
 }
 """What follows from a change of ours: images are pulled once, labels are selected, probes ask a port by its name."""
 _FIRST_OF_KIND = (
-    "ConfigMap", "CronJob", "Deployment", "Job", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "Role",
-    "RoleBinding", "ScheduledBackup", "Secret", "SecurityPolicy", "Service", "ServiceAccount",
+    "ConfigMap", "CronJob", "Deployment", "Job", "NetworkPolicy", "ObjectStore", "PodDisruptionBudget",
+    "PrometheusRule", "Role", "RoleBinding", "ScheduledBackup", "Secret", "SecurityPolicy", "Service", "ServiceAccount",
 )  # fmt: skip
 """Kinds of which any object of the stack will do."""
 BREAKABLE = [rule for rule in RULES.values() if str(rule.bad.get("kind", "Pod")) in (*_OURS, *_FIRST_OF_KIND)]

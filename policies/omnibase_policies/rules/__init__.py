@@ -2,10 +2,12 @@
 
 from omnibase_policies.rules import (
     access,
+    archives,
     backing,
     builds,
     cloud,
     docker,
+    encryption,
     evidence,
     exceptions,
     files,
@@ -30,14 +32,17 @@ from omnibase_policies.rules import (
     settings,
     storage,
     together,
+    watching,
 )
 
 __all__ = [
     "access",
+    "archives",
     "backing",
     "builds",
     "cloud",
     "docker",
+    "encryption",
     "evidence",
     "exceptions",
     "files",
@@ -62,4 +67,5 @@ __all__ = [
     "settings",
     "storage",
     "together",
+    "watching",
 ]

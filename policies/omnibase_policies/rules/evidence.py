@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from omnibase_policies.images import reference
-from omnibase_policies.model import Problem, Severity, object_rule, undecided, violated
-from omnibase_policies.objects import Object
+from omnibase_policies.model import Problem, Severity, missing, object_rule, pod_rule, undecided, violated
+from omnibase_policies.objects import Object, Pod
 from omnibase_policies.parameters import Evidence, Parameters
 from omnibase_policies.rules.images import images_of
 
@@ -63,3 +63,45 @@ def image_proven_in_staging(found: Object, parameters: Parameters) -> Iterator[P
     """Each digest is proven in staging, where `image_evidence` is given."""
     message = "must be proven in staging"
     yield from _judged(found, parameters, lambda each: "staging" in each.proven_in, message)
+
+
+_READY_MADE = f"sha256:{'1' * 64}"
+
+
+@pod_rule(
+    "image-user-nonroot",
+    "An image that comes ready-made runs as another user than root",
+    severity=Severity.HIGH,
+    only_in_prod=True,
+    frameworks=("users V2", "CIS Docker 4.1"),
+    rationale="Whose Dockerfile nobody shows may be root's, or a name that the kubelet cannot tell from root.",
+    remedy="Set `runAsUser`, or record `user` in image_evidence, as `skopeo inspect --config` says it.",
+    bad={
+        "settings": {"image_evidence": [{**_WHOLE, "digest": _READY_MADE, "user": "root"}]},
+        "spec.securityContext.runAsUser": None,
+    },
+    good={
+        "settings": {"image_evidence": [{**_WHOLE, "digest": _READY_MADE, "user": "65532:65532"}]},
+        "spec.securityContext.runAsUser": None,
+    },
+)
+def image_user_nonroot(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
+    """Where no `runAsUser` says it, the evidence has a number other than 0; nothing is judged without evidence."""
+    users = {each.digest: each.user for each in parameters.image_evidence}
+    for container in pod.containers if users and pod.os.value != "windows" else ():
+        own = container["securityContext"]["runAsUser"]
+        place = pod.security["runAsUser"] if own.is_absent else own
+        user = users.get(reference(container["image"].text()).digest, "")
+        if place.is_unknown or (place.is_absent and container["image"].is_unknown):
+            yield undecided(place, _USER)
+        elif place.is_absent and not _is_numbered(user):
+            yield missing(place, _USER)
+
+
+_USER = "must be set, or the user of the image's configuration be a number other than 0"
+
+
+def _is_numbered(user: str) -> bool:
+    """Of `USER`, `USER:GROUP`; a name may be any number's in the image."""
+    number = user.partition(":")[0]
+    return number.isdigit() and int(number) > 0

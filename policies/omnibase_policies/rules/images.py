@@ -19,14 +19,22 @@ _IN_CLUSTER = "postgresql.cnpg.io"
 
 
 def images_of(found: Object) -> Iterator[View]:
-    """Every place of an object that names an image: containers, image volumes, a database cluster's image."""
+    """Every place of an object that names an image: containers, image volumes, what the database's operator runs."""
     for pod in found.pods:
         yield from (container["image"] for container in pod.containers)
         for volume in pod.spec["volumes"].items():
             if not volume["image"].is_absent:
                 yield volume.at("image", "reference")
-    if found.group == _IN_CLUSTER and not found.view.at("spec", "imageName").is_absent:
-        yield found.view.at("spec", "imageName")
+    if found.group == _IN_CLUSTER:
+        yield from _of_databases(found.view["spec"])
+
+
+def _of_databases(spec: View) -> Iterator[View]:
+    """Of a Cluster, its extensions, a Pooler, a catalogue."""
+    places = [spec["imageName"], spec.at("pgbouncer", "image")]
+    places += [each.at("image", "reference") for each in spec.at("postgresql", "extensions").items()]
+    places += [each["image"] for each in spec["images"].items()]
+    yield from (place for place in places if not place.is_absent)
 
 
 def _judged(

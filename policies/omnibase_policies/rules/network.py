@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from omnibase_policies.addresses import Range, everybody, of_state, range_of, reach
+from omnibase_policies.addresses import Range, are_open, everybody, of_state, range_of, reach
 from omnibase_policies.checks import any_of, if_set, required
 from omnibase_policies.images import reference
 from omnibase_policies.model import (
@@ -366,21 +365,29 @@ def _all_peers(peers: View) -> Iterator[Problem]:
 
 def _wide_ranges(rules: Sequence[View], peers: str) -> Iterator[Problem]:
     """Rules that open the same ports count together, and with them those that open every port."""
-    groups: dict[str, list[Range]] = defaultdict(list)
+    groups: dict[frozenset[tuple[str, ...]], list[Range]] = defaultdict(list)
     for rule in rules:
         groups[_ports(rule)] += _ranges(rule[peers])
-    reached = {ports: reach(ranges + groups[_ANY_PORT] * (ports != _ANY_PORT)) for ports, ranges in [*groups.items()]}
+    for_every_port = groups[_ANY_PORT]
+    reached = {ports: reach([*ranges, *(for_every_port if ports else ())]) for ports, ranges in groups.items()}
     for rule in rules:
-        alone = [*everybody(_ranges(rule[peers]), rule[peers], _NOT_EVERYBODY)]
-        state = reached[_ports(rule)] if _ranges(rule[peers]) else None
+        own = _ranges(rule[peers])
+        state = reached[_ports(rule)] if own else None
+        if state is State.UNKNOWN and not are_open(own):  # another rule's, which says so
+            state = None
+        alone = [*everybody(own, rule[peers], _NOT_EVERYBODY)]
         yield from alone or of_state(rule[peers], state, _NOT_EVERYBODY)
 
 
-_ANY_PORT = "[]"
+_ANY_PORT: frozenset[tuple[str, ...]] = frozenset()
 
 
-def _ports(rule: View) -> str:
-    return json.dumps(rule["ports"].value or [], sort_keys=True, default=str)
+def _ports(rule: View) -> frozenset[tuple[str, ...]]:
+    """What tells rules for some ports from those for others; nothing for every port."""
+    return frozenset(
+        (as_text(port["protocol"].value) or "TCP", as_text(port["port"].value), as_text(port["endPort"].value))
+        for port in rule["ports"].items()
+    )
 
 
 def _ranges(peers: View) -> list[Range]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from omnibase_policies.checks import is_number, must_not_be_true
+from omnibase_policies.hosts import is_outside
 from omnibase_policies.images import reference
 from omnibase_policies.model import (
     Level,
@@ -170,7 +170,7 @@ def _number(view: View) -> int:
     "Each alert says what to do",
     kinds=("PrometheusRule", "VMRule"),
     severity=Severity.MEDIUM,
-    level=Level.ADVISORY,
+    only_in_prod=True,
     frameworks=("users V19",),
     rationale="Whoever is woken at three in the morning reads, and does not guess.",
     remedy="Add the annotation `runbook_url`.",
@@ -182,9 +182,10 @@ def alert_has_runbook(found: Object, parameters: Parameters) -> Iterator[Problem
     for group in found.view.at("spec", "groups").items():
         for rule in group["rules"].items():
             notes = rule["annotations"]
-            has_one = notes.is_unknown or any(name.startswith("runbook") for name, _ in notes.fields())
-            if not rule["alert"].is_absent and not has_one:
-                yield missing(notes["runbook_url"], "should be set")
+            if rule["alert"].is_absent or any(name.startswith("runbook") for name, _ in notes.fields()):
+                continue
+            place = notes["runbook_url"]
+            yield undecided(place, "must be set") if notes.is_unknown else missing(place, "must be set")
 
 
 _STORES = re.compile(r"(^|/)(victoria-?(logs|metrics)|prometheus|loki)$")
@@ -196,25 +197,29 @@ _STORE = f"registry.example/victoria-logs@sha256:{'8' * 64}"
     "retention-stated",
     "Stores of logs and metrics say how long they keep them",
     severity=Severity.LOW,
-    level=Level.ADVISORY,
+    only_in_prod=True,
     frameworks=("users V19",),
     rationale="Without a word it is the store's default: too short for an investigation, or longer than is lawful.",
     remedy="Give the retention as an argument, for example `-retentionPeriod=30d`.",
-    bad={"spec.containers.0.image": _STORE, _ARGS: ["-loggerFormat=json"]},
+    bad={"spec.containers.0.image": _STORE},
     good={"spec.containers.0.image": _STORE, _ARGS: ["-retentionPeriod=30d"]},
 )
 def retention_stated(pod: Pod, parameters: Parameters) -> Iterator[Problem]:
     """A container of such an image without a file of settings has an argument about retention."""
+    message = "must say the retention"
     for container in pod.containers:
-        if _STORES.search(reference(container["image"].text()).repository):
-            words = [*container["command"].items(), *container["args"].items()]
-            told = any(word.is_unknown or "retention" in word.text() or "config" in word.text() for word in words)
-            if not told:
-                yield missing(container["args"], "should say the retention")
+        words = [*container["command"].items(), *container["args"].items()]
+        if any("retention" in word.text() or "config" in word.text() for word in words):
+            continue
+        image = container["image"]
+        if _STORES.search(reference(image.text()).repository):
+            is_open = any(word.is_unknown for word in words)
+            yield undecided(container["args"], message) if is_open else missing(container["args"], message)
+        elif image.is_unknown:
+            yield undecided(image, message)
 
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{0,19}://(?:[^/\s@]{0,200}@)?([A-Za-z0-9.-]+)", re.IGNORECASE)
-_INSIDE = (".svc", ".local", ".internal", ".localhost")
 
 
 @object_rule(
@@ -238,7 +243,7 @@ def egress_host_listed(found: Object, parameters: Parameters) -> Iterator[Proble
     for view, hosts in _hosts(found):
         if view.is_unknown:
             yield undecided(view, message)
-        elif any(_is_outside(host) and not _is_allowed(host, parameters.allowed_hosts) for host in hosts):
+        elif any(is_outside(host) and not _is_allowed(host, parameters.allowed_hosts) for host in hosts):
             yield violated(view, message)
 
 
@@ -256,16 +261,6 @@ def _hosts(found: Object) -> Iterator[tuple[View, list[str]]]:
     elif found.kind == "ServiceEntry":
         for host in spec["hosts"].items():
             yield host, [host.text()]
-
-
-def _is_outside(host: str) -> bool:
-    """Whether a host is beyond the cluster: its name has dots, and is no address of a private network."""
-    if "." not in host or host.endswith(_INSIDE) or ".svc." in host:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return True
 
 
 def _is_allowed(host: str, allowed: Sequence[str]) -> bool:

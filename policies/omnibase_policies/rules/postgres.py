@@ -218,16 +218,24 @@ def _at_least(value: object, least: int) -> bool:
     severity=Severity.HIGH,
     only_in_prod=True,
     rationale="Copies repeat a wrong DELETE at once; only a backup brings the rows back.",
-    remedy="Set `plugins` with barman-cloud, or `backup` with a store and a `retentionPolicy`.",
+    remedy="Set `plugins` with barman-cloud and `isWALArchiver`, or `backup` with a store and a `retentionPolicy`.",
     bad={"kind": _CLUSTER, "spec.backup": None},
-    good={"kind": _CLUSTER, "spec.backup": None, "spec.plugins": [{"name": "barman-cloud.cloudnative-pg.io"}]},
+    good={
+        "kind": _CLUSTER,
+        "spec.backup": None,
+        "spec.plugins": [{"name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": True}],
+    },
 )
 def cnpg_backed_up(found: Object, parameters: Parameters) -> Iterator[Problem]:
-    """`backup` names a store and how long it keeps, or a plugin does that."""
+    """`backup` names a store and how long it keeps, or a plugin archives the log, too."""
     if not _of_operator(found, _CLUSTER):
         return
     backup, plugins = found.view.at("spec", "backup"), found.view.at("spec", "plugins")
-    if any("barman" in each["name"].text() and each["enabled"].value is not False for each in plugins.items()):
+    enabled = [each for each in plugins.items() if each["enabled"].value is not False]
+    barman = [each for each in enabled if "barman" in each["name"].text()]
+    if barman:
+        message = "must be true, or the log is not archived"
+        yield from required(barman[0]["isWALArchiver"], lambda value: value is True, message)
         return
     if backup.is_unknown or plugins.is_unknown:
         yield undecided(backup, "should name a store")

@@ -81,16 +81,30 @@ def test_rules_for_the_same_ports_count_together_and_those_for_other_ports_do_no
     first, second = ({"to": [peer(each)], "ports": https} for each in SIXTEENTHS)
     both = [("spec.egress[0].to", State.VIOLATED), ("spec.egress[1].to", State.VIOLATED)]
     assert of_policy(first, second) == both
+    assert of_policy(first, {**second, "ports": [{"port": 443}]}) == both
     assert of_policy(first, {**second, "ports": dns}) == []
     assert of_policy(first, {"to": second["to"]}) == [("spec.egress[0].to", State.VIOLATED)]
 
 
 @pytest.mark.parametrize(
     "block",
-    [LATER, {"cidr": LATER}, {"cidr": "0.0.0.0/0", "except": LATER}, {"cidr": "0.0.0.0/0", "except": [LATER]}],
+    [
+        LATER,
+        {"cidr": LATER},
+        {"cidr": "0.0.0.0/0", "except": LATER},
+        {"cidr": "0.0.0.0/0", "except": [LATER]},
+        {"cidr": "::/0", "except": [LATER]},
+    ],
 )
 def test_a_range_that_is_not_known_yet_is_decided_by_the_update(block: object) -> None:
     assert of_policy({"to": [{"ipBlock": block}]}) == [("spec.egress[0].to[0]", State.UNKNOWN)]
+
+
+def test_a_rule_that_is_known_is_not_spoken_of_for_another_one_that_is_not() -> None:
+    rules = {"to": [peer("203.0.113.0/24")]}, {"to": [peer(LATER)]}
+    assert of_policy(*rules) == [("spec.egress[1].to[0]", State.UNKNOWN)]
+    first, second = ({"to": [peer("96.0.0.0/4")]}, {"to": [peer("112.0.0.0/4", LATER)]})
+    assert of_policy(first, second) == [("spec.egress[1].to", State.UNKNOWN)]
 
 
 def test_a_range_is_everybody_whatever_another_one_turns_out_to_be() -> None:

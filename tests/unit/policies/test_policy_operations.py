@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from omnibase_policies import check_registrations, evaluate
+from omnibase_policies import ParameterError, check_registrations, evaluate
 from omnibase_policies.examples import OBJECTS, POD, example
 
 
@@ -154,6 +154,41 @@ def test_a_digest_that_staging_has_not_proven_stops_in_prod_only() -> None:
     assert levels == {"staging": ["advisory"], "prod": ["mandatory"]}
     unknown = {"image_evidence": [{**whole, "digest": "sha256:" + 64 * "0"}]}
     assert {"image-evidence", "image-proven-in-staging"} <= broken(POD, parameters=unknown)
+
+
+@pytest.mark.req("V2")
+@pytest.mark.parametrize(
+    ("user", "said", "is_refused"),
+    [
+        ("65532", None, False),
+        ("65532:65532", None, False),
+        ("", None, True),
+        ("root", None, True),
+        ("0:0", None, True),
+        ("orders", None, True),
+        ("root", 10001, False),
+    ],
+)
+def test_an_image_that_comes_ready_made_is_not_roots(user: str, said: int | None, is_refused: bool) -> None:
+    digest = POD["spec"]["containers"][0]["image"].partition("@")[2]
+    evidence = {"image_evidence": [{"digest": digest, "has": [], "user": user}]}
+    of_pod = example({"spec.securityContext.runAsUser": said})
+    assert ("image-user-nonroot" in broken(of_pod, parameters=evidence)) is is_refused
+    of_container = example(
+        {"spec.securityContext.runAsUser": None, "spec.containers.0.securityContext.runAsUser": said}
+    )
+    assert ("image-user-nonroot" in broken(of_container, parameters=evidence)) is is_refused
+    windows = example({"spec.securityContext.runAsUser": None, "spec.os.name": "windows"})
+    assert "image-user-nonroot" not in broken(windows, parameters=evidence)
+    assert "image-user-nonroot" not in broken(of_pod), "nothing is judged where there is no evidence"
+
+
+@pytest.mark.req("V2")
+def test_an_image_without_evidence_beside_others_that_have_it_must_be_told_its_user() -> None:
+    others = {"image_evidence": [{"digest": f"sha256:{'0' * 64}", "user": "65532"}]}
+    assert "image-user-nonroot" in broken(example({"spec.securityContext.runAsUser": None}), parameters=others)
+    with pytest.raises(ParameterError, match=r'image_evidence\[0\].user must be a text such as "65532:65532"'):
+        broken(POD, parameters={"image_evidence": [{"digest": "sha256:0", "user": 65532}]})
 
 
 @pytest.mark.req("V12")

@@ -82,6 +82,24 @@ def adding(kind: str, like: str, **changes: object) -> Callable[[Stack], None]:
     return change
 
 
+def having(kind: str, made: dict[str, Any]) -> Callable[[Stack], None]:
+    def change(stack: Stack) -> None:
+        stack[kind] = made
+
+    return change
+
+
+def alerting(expression: object) -> dict[str, Any]:
+    rule = {"alert": "Down", "expr": expression, "annotations": {"runbook_url": "https://example.test"}}
+    return thing("monitoring.coreos.com/v1", "PrometheusRule", spec={"groups": [{"rules": [rule]}]})
+
+
+def showing(board: object) -> dict[str, Any]:
+    made = thing("v1", "ConfigMap", "boards", data={"board.json": board})
+    made["metadata"]["labels"] = {"grafana_dashboard": "1"}
+    return made
+
+
 _EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 _SHELL = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
 _CASES: list[tuple[str, Callable[[Stack], None], set[str]]] = [
@@ -112,6 +130,8 @@ _CASES: list[tuple[str, Callable[[Stack], None], set[str]]] = [
     ("no-cluster-admin-by-role", setting("Role", "rules", [_EVERYTHING]), {"no-exec-by-binding"}),
     ("no-exec-by-binding", setting("Role", "rules", [_SHELL]), set()),
     ("binding-role-exists", setting("RoleBinding", "roleRef/name", "others"), set()),
+    ("service-has-alert", having("Alerts", alerting('absent(up{job="others"})')), set()),
+    ("service-has-dashboard", having("Boards", showing('{"title": "others"}')), set()),
     ("account-is-used", setting("Deployment", "spec/template/spec/serviceAccountName", "default"), set()),
 ]
 
@@ -163,3 +183,62 @@ def test_what_is_not_known_yet_breaks_no_rule_over_the_stack(kind: str, path: st
     stack = whole()
     setting(kind, path, LATER)(stack)
     assert broken(stack) == set()
+
+
+@pytest.mark.req("V19")
+@pytest.mark.parametrize(
+    ("expression", "is_watched"),
+    [
+        ('absent(up{job="orders"} == 1)', True),
+        ('rate(errors_total{job=~"orders|others"}[5m]) > 1', True),
+        ('max by (namespace, pod) (kube_pod_status_phase{job="kube-state-metrics",phase="Pending"}) == 1', True),
+        ('kube_deployment_status_replicas_unavailable{namespace=~".+"} > 0', True),
+        ('kube_pod_status_ready{namespace!="kube-system"} == 0', True),
+        ('absent(up{job="orders-others"} == 1)', False),
+        ('kube_pod_status_ready{namespace="others"} == 0', False),
+        ('kube_pod_status_ready{pod=~"others-.*"} == 0', False),
+        ("up == 0", False),
+    ],
+)
+def test_a_service_is_watched_by_an_alert_that_names_it_or_is_about_all_pods(expression: str, is_watched: bool) -> None:
+    stack = whole()
+    having("Alerts", alerting(expression))(stack)
+    assert broken(stack) == (set() if is_watched else {"service-has-alert"})
+
+
+@pytest.mark.req("V19")
+def test_a_stack_whose_metrics_are_read_and_that_alerts_of_nothing_is_refused_in_prod_and_advised_before() -> None:
+    monitor = thing("monitoring.coreos.com/v1", "PodMonitor", spec={})
+    stack = [*whole().values(), monitor]
+    levels = {
+        tier: [each.level for each in evaluate_stack(stack, tier=tier) if each.rule == "service-has-alert"]
+        for tier in ("staging", "prod")
+    }
+    assert levels == {"staging": ["advisory"], "prod": ["mandatory"]}
+
+
+@pytest.mark.req("V19")
+@pytest.mark.parametrize(
+    ("board", "is_shown"),
+    [
+        ('{"title": "orders"}', True),
+        ('{"templating": {"list": [{"query": "label_values(up, job)"}]}}', True),
+        ('{"title": "preorders"}', False),
+    ],
+)
+def test_a_service_is_shown_by_a_dashboard_that_names_it_or_lets_one_choose(board: str, is_shown: bool) -> None:
+    stack = whole()
+    having("Boards", showing(board))(stack)
+    assert broken(stack) == (set() if is_shown else {"service-has-dashboard"})
+
+
+@pytest.mark.parametrize(("rule", "made"), [("alert", alerting(LATER)), ("dashboard", showing(LATER))])
+def test_alerts_and_dashboards_that_are_not_known_yet_are_decided_by_the_update(
+    rule: str, made: dict[str, Any]
+) -> None:
+    stack = whole()
+    having("Made", made)(stack)
+    found = [each.state for each in evaluate_stack(list(stack.values()), tier="prod") if each.rule.endswith(rule)]
+    assert found == [State.UNKNOWN]
+    del stack["Service"]
+    assert all(not each.rule.endswith(rule) for each in evaluate_stack(list(stack.values()), tier="prod"))
