@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,6 +69,35 @@ class Registration:
         return self.inputs
 
 
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """What a Recorder kept, as it can be written down."""
+
+    resources: list[Registration]
+    outputs: dict[str, dict[str, Any]]
+    """URN -> registered outputs of components."""
+
+    def registrations(self) -> list[Registration]:
+        """As `Recorder.registrations`."""
+        return list(self.resources)
+
+    def to_json(self) -> str:
+        """For `of_json`."""
+        return json.dumps({"resources": [vars(each) for each in self.resources], "outputs": self.outputs})
+
+    @classmethod
+    def of_json(cls, text: str) -> Graph:
+        """What `to_json` wrote."""
+        read = json.loads(text)
+        resources = [
+            Registration(
+                **{**each, "dependencies": tuple(each["dependencies"]), "ignore_changes": tuple(each["ignore_changes"])}
+            )
+            for each in read["resources"]
+        ]
+        return cls(resources=resources, outputs=read["outputs"])
+
+
 # Any: as a typed base its call objects clash with the mock's methods of the same names
 _Stub: Any = resource_pb2_grpc.ResourceMonitorStub
 _NO_MOCKS = cast(Mocks, None)  # what would ask them is below
@@ -118,6 +148,10 @@ class Recorder(MockMonitor, _Stub):  # type: ignore[misc]  # see _Stub
     def registrations(self) -> list[Registration]:
         """Everything but the stack itself, sorted by URN. Tests share them: who changes one takes a copy."""
         return list(self._registrations)
+
+    def graph(self) -> Graph:
+        """What was kept, without the requests."""
+        return Graph(resources=self.registrations(), outputs=self.outputs)
 
     @functools.cached_property
     def _registrations(self) -> list[Registration]:
