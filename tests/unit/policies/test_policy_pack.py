@@ -51,7 +51,7 @@ def servicer(config: Mapping[str, Any] | None = None) -> _PolicyAnalyzerServicer
         request.policyConfig[name].enforcementLevel = analyzer_pb2.EnforcementLevel.Value(
             given.get("enforcementLevel", "mandatory").upper()
         )
-    found.Configure(request, None)  # type: ignore[no-untyped-call]  # SDK
+    found.Configure(request, None)
     return found
 
 
