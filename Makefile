@@ -57,7 +57,7 @@ format: venv ## rewrite Python and Go sources in their standard form
 
 test: venv ## unit, stacks and policies: no cluster, no root
 	@$(LOCAL) prepare --for test
-	@mkdir -p $(REPORTS) && $(KEPT) .venv/bin/pytest -n 2 --dist loadfile $(wildcard tests/unit tests/stacks tests/policies) --requirements-report $(REPORTS)/test.json
+	@mkdir -p $(REPORTS) && $(KEPT) .venv/bin/pytest -n 2 --dist worksteal $(wildcard tests/unit tests/stacks tests/policies) --requirements-report $(REPORTS)/test.json
 
 test-cluster: venv ## the real engine, API server, pods and databases, on two nodes of their own (LANES=0: one after the other); few failures get a second try
 	@OMNIBASE_INSTANCE=test $(LOCAL) prepare --for cluster

@@ -10,7 +10,6 @@ from typing import Any
 
 from omnibase_infra.config import ConfigError, Loaded, load_stack_file
 from omnibase_infra.config.errors import nearest
-from omnibase_infra.config.sources import keys_of, leaves
 
 from local.errors import InputError
 from local.stack import file_of
@@ -53,12 +52,20 @@ def settings_of(root: Path, stack: str, environ: Mapping[str, str] = os.environ)
     """
     loaded = loaded_of(root, stack, environ)
     values = loaded.config.model_dump(mode="json")
-    return {
-        path: Setting(
-            path=path, keys=tuple(keys_of(path, values)), value=_shown(value), origin=origin(loaded.origins, path)
-        )
-        for path, value in sorted(leaves(values))
-    }
+    found = (
+        Setting(path=(path := ".".join(keys)), keys=keys, value=_shown(value), origin=origin(loaded.origins, path))
+        for keys, value in _leaves(values)
+    )
+    return {each.path: each for each in sorted(found, key=lambda each: each.path)}
+
+
+def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Keys and value of everything that is not a mapping; an empty one counts as well."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
 def origin(origins: Mapping[str, str], path: str) -> str:

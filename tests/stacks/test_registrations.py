@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.stacks.support import stacks
+from tests.stacks.support.recorder import Recorder
 
 _UPDATE = "UPDATE_GOLDENS"
 
@@ -153,17 +154,25 @@ def test_the_webhooks_answer_before_a_database_is_asked_for() -> None:
     assert operator.urn in service.dependencies
 
 
-def test_a_preview_of_a_machine_that_built_nothing_shows_digests_of_zeros() -> None:
-    recorder = stacks.record_stack("dev", {"OMNIBASE_IMAGES_LOCK": "/nonexistent/images.lock.json"}, preview=True)
-    (service,) = [found for found in recorder.registrations() if found.name == "reference-workload"]
+@pytest.fixture(scope="module")
+def fresh() -> Recorder:
+    """A preview on a machine that built nothing, with an override."""
+    changed = {
+        "OMNIBASE_IMAGES_LOCK": "/nonexistent/images.lock.json",
+        "OMNIBASE__SERVICES__REFERENCE__REPLICAS": "2",
+    }
+    return stacks.record_stack("dev", changed, preview=True)
+
+
+def test_a_preview_of_a_machine_that_built_nothing_shows_digests_of_zeros(fresh: Recorder) -> None:
+    (service,) = [found for found in fresh.registrations() if found.name == "reference-workload"]
     image = service.inputs["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image.endswith("@sha256:" + "0" * 64)
 
 
 @pytest.mark.req("C1.2")
-def test_overrides_are_an_output_of_the_stack() -> None:
-    recorder = stacks.record_stack("dev", {"OMNIBASE__SERVICES__REFERENCE__REPLICAS": "2"})
-    assert stacks.stack_outputs(recorder)["overrides"] == {
+def test_overrides_are_an_output_of_the_stack(fresh: Recorder) -> None:
+    assert stacks.stack_outputs(fresh)["overrides"] == {
         "services.reference.replicas": "OMNIBASE__SERVICES__REFERENCE__REPLICAS"
     }
 

@@ -14,6 +14,7 @@ from ops.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 _EXAMPLES = (ROOT / "examples").glob("*/README.md")
+COMMANDS = set(getattr(get_command(app), "commands", {}))
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *_EXAMPLES])
 RUNBOOKS = [page for page in PAGES if page.parent.name == "runbooks" and page.name != "README.md"]
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -33,11 +34,10 @@ def test_every_link_leads_to_a_file_that_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_and_ops_command_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    commands = set(getattr(get_command(app), "commands", {}))
     named = code_of(page)
     made = {word for line in re.findall(r"\bmake ((?:[a-z-]+ ?)+)", named) for word in line.split()}
     assert {word for word in made if not word.startswith("-")} - targets == set()
-    assert set(re.findall(r"\bops ([a-z][a-z-]+)", named)) - commands == set()
+    assert set(re.findall(r"\bops ([a-z][a-z-]+)", named)) - COMMANDS == set()
 
 
 def wrong_words(line: str) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from omnibase_infra.config.capability import Finding
 from omnibase_infra.config.catalogue import CATALOGUE, check, check_selection, select
 from omnibase_infra.config.errors import ConfigError, Problem
 from omnibase_infra.config.stack_file import places_of, yaml_problems
-from omnibase_infra.config.yaml_file import read_yaml
+from omnibase_infra.config.yaml_file import Document, read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def read_catalogue(directory: Path, stack: str) -> Catalogue:
     """
     path = directory / CATALOGUE
     try:
-        document = read_yaml(path.read_bytes())
+        document, places = _parsed(path.read_bytes())
     except FileNotFoundError:
         return Catalogue()
     except OSError as error:
@@ -62,7 +64,14 @@ def read_catalogue(directory: Path, stack: str) -> Catalogue:
         problems.append(_unread("must be a mapping of sections", "see docs/architecture/catalogue.md"))
     if not document.complete or not isinstance(document.values, dict):
         raise ConfigError(stack, problems)
-    return Catalogue(values=document.values, places=places_of(document), problems=tuple(problems))
+    return Catalogue(values=copy.deepcopy(document.values), places=places, problems=tuple(problems))
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: bytes) -> tuple[Document, dict[str, str]]:
+    """One process may want it for several stacks, and reading it is half of what reading a stack's settings takes."""
+    document = read_yaml(text)
+    return document, places_of(document)
 
 
 def _unread(allowed: str, hint: str) -> Problem:

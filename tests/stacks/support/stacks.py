@@ -17,7 +17,8 @@ from omnibase_infra.program import main
 
 from local.images.catalogue import IMAGES
 from local.paths import Paths
-from tests.stacks.support.recorder import Recorder, Registration, record
+from tests.stacks.support.recorder import Graph, Recorder, Registration, record
+from tests.stacks.support.shared import shared
 
 ROOT = Path(__file__).resolve().parents[3]
 STACKS = ("dev", "test", "staging", "prod")
@@ -57,9 +58,9 @@ def record_stack(
 
 
 @functools.cache
-def recorded(stack: str) -> Recorder:
-    """`record_stack`, once."""
-    return record_stack(stack)
+def recorded(stack: str) -> Graph:
+    """What a stack registers, recorded once for all workers of a run."""
+    return Graph.of_json(shared(f"{stack}.json", lambda: record_stack(stack).graph().to_json()))
 
 
 def registrations(stack: str) -> list[Registration]:
@@ -83,7 +84,7 @@ def alert_rules(stack: str) -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def stack_outputs(recorder: Recorder) -> dict[str, Any]:
+def stack_outputs(recorder: Recorder | Graph) -> dict[str, Any]:
     """The outputs of the Platform, which the program exports as they are."""
     return next(outputs for urn, outputs in recorder.outputs.items() if urn.endswith("index:Platform::platform"))
 

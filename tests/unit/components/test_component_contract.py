@@ -65,7 +65,7 @@ def test_a_component_is_exported_at_the_packages_door(component: type) -> None:
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.__name__)
 def test_a_component_has_its_token_and_registers_inputs_and_outputs(component: type) -> None:
     wanted = f"omnibase-infra:index:{component.__name__}"
-    recorders = [stacks.recorded("prod"), *map(examples.recorded, examples.EXAMPLES)]
+    recorders = [stacks.recorded("prod"), *(examples.recorded(each).graph() for each in examples.EXAMPLES)]
     found = [(each, item) for each in recorders for item in each.registrations() if item.type == wanted]
     assert found, f"no stack and no example uses {component.__name__}"
     for recorder, item in found:

@@ -53,9 +53,9 @@ def test_a_registration_carries_no_line_numbers_which_would_make_every_edit_a_ch
     def program() -> None:
         child(pulumi.ComponentResource("t:index:T", "t"), "c", {"apiVersion": "v1", "kind": "Service", "metadata": {}})
 
-    _, before = record(program).requests[-1]
+    _, before = record(program, as_sdk=True).requests[-1]
     save_time({})
-    _, after = record(program).requests[-1]
+    _, after = record(program, as_sdk=True).requests[-1]
 
     assert before.stackTrace.frames
     assert not after.stackTrace.frames

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from local.paths import Paths
 from local.stack import Stack
+from ops.cli import main
 from ops.status import cluster, fetch
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def ops(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `ops` on a machine that never started anything."""
-    env = {**os.environ, "OMNIBASE_STATE": str(tmp_path / "state"), "COLUMNS": "140"}
-    for variable in ("STACK", "OMNIBASE_INSTANCE"):
-        env.pop(variable, None)
+@pytest.fixture(autouse=True)
+def _new_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was ever started here."""
+    monkeypatch.setenv("OMNIBASE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.delenv("STACK", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `ops` as a shell does."""
     program = "import sys; from ops.cli import main; sys.argv[0] = 'ops'; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=240
+    )
 
 
-def test_help_names_every_command(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "--help")
+def ops(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which has loaded everything; what `main` does not catch is an error of the test."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["ops", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    code = ended.value.code
+    return subprocess.CompletedProcess(arguments, code if isinstance(code, int) else 1, out.getvalue(), err.getvalue())
+
+
+def test_help_names_every_command() -> None:
+    ended = process("--help")
     assert ended.returncode == 0
     for command in ("status", "requirements", "graph", "logs", "messages", "network", "rollback"):
         assert command in ended.stdout
 
 
-def test_status_of_a_machine_where_nothing_runs_says_so_and_ends_with_1(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "status", "--stack", "dev", "--json")
+def test_status_of_a_machine_where_nothing_runs_says_so_and_ends_with_1() -> None:
+    ended = ops("status", "--stack", "dev", "--json")
     assert ended.returncode == 1, ended.stderr
     report = json.loads(ended.stdout)
     assert report["healthy"] is False
@@ -49,12 +71,12 @@ def test_status_of_a_machine_where_nothing_runs_says_so_and_ends_with_1(tmp_path
 
 
 def test_status_changes_nothing_on_a_machine_where_nothing_runs(tmp_path: Path) -> None:
-    ops(tmp_path, "status")
+    ops("status")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_stack_is_bad_input_and_names_the_nearest(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "status", "--stack", "prd")
+def test_an_unknown_stack_is_bad_input_and_names_the_nearest() -> None:
+    ended = ops("status", "--stack", "prd")
     assert ended.returncode == 2
     assert "stack 'prd' is unknown" in ended.stderr
     assert "did you mean STACK=prod?" in ended.stderr
@@ -62,14 +84,14 @@ def test_an_unknown_stack_is_bad_input_and_names_the_nearest(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("arguments", [["status", "--nonsense"], ["nonsense"], ["requirements", "C2.33"]])
-def test_bad_input_ends_with_2_and_no_traceback(tmp_path: Path, arguments: list[str]) -> None:
-    ended = ops(tmp_path, *arguments)
+def test_bad_input_ends_with_2_and_no_traceback(arguments: list[str]) -> None:
+    ended = process(*arguments)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
 
 
-def test_requirements_can_be_asked_for_one_by_one_as_json(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "requirements", "C2.3", "--json")
+def test_requirements_can_be_asked_for_one_by_one_as_json() -> None:
+    ended = ops("requirements", "C2.3", "--json")
     (entry,) = json.loads(ended.stdout)
     assert (entry["id"], entry["chapter"]) == ("C2.3", "C2 Databases")
 
@@ -136,14 +158,14 @@ def test_an_engine_that_was_never_used_is_not_started(tmp_path: Path) -> None:
     assert found.unavailable == "stack dev was never deployed: `make up STACK=dev` deploys it"
 
 
-def test_logs_without_a_question_is_bad_input(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "logs", "--stack", "dev")
+def test_logs_without_a_question_is_bad_input() -> None:
+    ended = ops("logs", "--stack", "dev")
     assert ended.returncode == 2
     assert "give --id, --service or both" in ended.stderr
 
 
 def test_logs_of_a_machine_where_nothing_runs_says_so_and_ends_with_1(tmp_path: Path) -> None:
-    ended = ops(tmp_path, "logs", "--stack", "dev", "--id", "abc")
+    ended = ops("logs", "--stack", "dev", "--id", "abc")
     assert ended.returncode == 1
     assert "the node is not running: `make up` starts it" in ended.stderr
     assert list(tmp_path.iterdir()) == []
@@ -153,14 +175,14 @@ def test_logs_of_a_machine_where_nothing_runs_says_so_and_ends_with_1(tmp_path: 
 def test_a_rollback_of_what_was_never_deployed_says_so_and_changes_nothing(
     tmp_path: Path, arguments: list[str]
 ) -> None:
-    ended = ops(tmp_path, "rollback", "image", *arguments, "--stack", "dev")
+    ended = ops("rollback", "image", *arguments, "--stack", "dev")
     assert ended.returncode == 1
     assert "stack dev was never deployed: `make up STACK=dev` deploys it" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rollback_of_images_that_a_variable_sets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_of_images_that_a_variable_sets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIBASE__IMAGES__LOCK", "local")
-    ended = ops(tmp_path, "rollback", "image", "reference", "--stack", "dev")
+    ended = ops("rollback", "image", "reference", "--stack", "dev")
     assert ended.returncode == 2
     assert "OMNIBASE__IMAGES__LOCK overrides what the stack file says of images" in ended.stderr

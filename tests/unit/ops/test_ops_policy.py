@@ -18,7 +18,7 @@ from omnibase_policies.model import every_rule
 from typer.testing import CliRunner, Result
 
 from local.errors import InputError
-from ops.cli import app
+from ops.cli import app, policy
 from ops.policy.shown import shown_value
 
 PRIVILEGED = example({"spec.containers.0.securityContext.privileged": True})
@@ -101,7 +101,7 @@ SARIF = {
 def run(*arguments: str | Path, given: str | None = None) -> Result:
     """As in a shell, on files that are not a whole stack."""
     words = [*map(str, arguments), *(["--part"] if arguments[0] == "check" else [])]
-    return CliRunner().invoke(app, ["policy", *words], input=given, catch_exceptions=True)
+    return CliRunner().invoke(policy, words, input=given, catch_exceptions=True)  # `app` makes all commands anew
 
 
 def complaint(*arguments: str | Path, given: str | None = None) -> str:
