@@ -4,44 +4,51 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.cluster.failure_report import told
 from tests.cluster.ops_kit import changes, ops
 
 
-@pytest.mark.req("C1.5", "R26")
-def test_a_branch_is_compared_with_a_commit_without_cluster_and_state(tmp_path: Path) -> None:
-    file = tmp_path / "report.json"
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Of a branch that changes a setting of the database and one of a service."""
+    place = tmp_path_factory.mktemp("preview")
+    file = place / "report.json"
     done = ops(
         "preview", "--stack", "staging", "--base", "HEAD", "--json", "--output", str(file),
-        OMNIBASE__POSTGRES__STORAGE_GIB="21", OMNIBASE_STATE=str(tmp_path / "state"),
+        OMNIBASE__POSTGRES__STORAGE_GIB="21", OMNIBASE__SERVICES__INTELLIGENCE_API__LOG_LEVEL="WARNING",
+        OMNIBASE_STATE=str(place / "state"),
     )  # fmt: skip
-    assert done.code == 0, done.text
-    report = json.loads(file.read_text())
-    assert report["overrides"] == {"postgres.storage_gib": "OMNIBASE__POSTGRES__STORAGE_GIB"}
+    assert done.code == 0, told(done.text)
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+@pytest.mark.req("C1.5", "R26")
+def test_a_branch_is_compared_with_a_commit_without_cluster_and_state(report: dict[str, Any]) -> None:
+    assert report["overrides"] == {
+        "postgres.storage_gib": "OMNIBASE__POSTGRES__STORAGE_GIB",
+        "services.intelligence-api.log_level": "OMNIBASE__SERVICES__INTELLIGENCE_API__LOG_LEVEL",
+    }
     op, paths = changes(report)["database-cluster"]
     assert op == "update"
     assert "spec.storage.size" in paths
     assert report["risks"] == []
-    assert report["summary"]["same"] > 50
     assert not [finding for finding in report["findings"] if finding["level"] == "mandatory"]
     assert report["waivers"], "exceptions in force are part of what reviewers see"
 
 
 @pytest.mark.req("P7", "R5")
-def test_a_changed_setting_of_one_service_changes_resources_of_that_service_only(tmp_path: Path) -> None:
-    file = tmp_path / "report.json"
-    done = ops(
-        "preview", "--stack", "staging", "--base", "HEAD", "--json", "--output", str(file),
-        OMNIBASE__SERVICES__INTELLIGENCE_API__LOG_LEVEL="WARNING", OMNIBASE_STATE=str(tmp_path / "state"),
-    )  # fmt: skip
-    assert done.code == 0, done.text
-    report = json.loads(file.read_text())
-    (group,) = report["components"]
-    assert group["name"] == "intelligence-api"
-    kinds = {(each["op"], each["type"].rpartition(":")[2]) for each in group["changes"]}
+def test_a_changed_setting_of_one_service_changes_resources_of_that_service_only(report: dict[str, Any]) -> None:
+    groups = {group["name"]: group["changes"] for group in report["components"]}
+    own = groups.pop("intelligence-api")
+    kinds = {(each["op"], each["type"].rpartition(":")[2]) for each in own}
     assert kinds == {("create", "ConfigMap"), ("delete", "ConfigMap"), ("update", "Deployment")}
+    of_the_volume = {"database-cluster", "monitoring-rules", "restore-drill-job-workload"}
+    assert {each["name"] for changed in groups.values() for each in changed} == of_the_volume
     assert report["summary"]["same"] > 500, "26 other services, database, bus and all that watches them"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,14 @@ from omnibase_infra.config.section import Section
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 SCHEMA = ROOT / "docs" / "reference" / "configuration.schema.json"
+
+
+@functools.cache
+def validator() -> jsonschema.Draft202012Validator:
+    """Of the schema, which is one itself: `jsonschema.validate` would see to that each time."""
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def check(file: Path, text: str) -> None:
@@ -41,15 +50,14 @@ def test_every_setting_has_a_type_and_a_meaning() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "test", "staging", "prod"])
 def test_an_editor_accepts_the_stack_files(stack: str) -> None:
-    jsonschema.validate(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()), json_schema())
+    validator().validate(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()))
 
 
 def test_an_editor_sees_an_unknown_key_and_a_wrong_type() -> None:
     content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
     content["config"]["omnibase-infra:postgres"] = {"instances": "two", "instnces": 2}
     content["config"]["omnibase-infra:clster"] = {}
-    validator = jsonschema.Draft202012Validator(json_schema())
-    text = "\n".join(error.message for error in validator.iter_errors(content))
+    text = "\n".join(error.message for error in validator().iter_errors(content))
     assert "'two' is not of type 'integer'" in text
     assert "instnces" in text
     assert "clster" in text
@@ -66,12 +74,12 @@ def test_the_schema_takes_what_the_engine_writes_and_refuses_what_the_program_do
     content["encryptionsalt"] = "v1:abc"
     content["config"]["other-program:key"] = 1
     content["config"]["omnibase-infra:monitoring"]["receiver"]["secret_url"] = {"secure": "v1:abc"}
-    jsonschema.validate(content, json_schema())
+    validator().validate(content)
     for wrong in ({"protect": True}, {"omnibase-infra:protec": True}, {"omnibase-infra:protect": {"secure": "v1:abc"}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**content, "config": {**content["config"], **wrong}}, json_schema())
+            validator().validate({**content, "config": {**content["config"], **wrong}})
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**content, "confg": {}}, json_schema())
+        validator().validate({**content, "confg": {}})
 
 
 def test_page_and_schema_are_the_same_bytes_each_time_they_are_made() -> None:
