@@ -27,6 +27,7 @@ from omnibase_infra.config import (
     lock_exists,
     read_catalogue,
     read_stack_file,
+    refuse_shared_archives,
     required_images,
     resolve_images,
     unbuilt_images,
@@ -126,6 +127,7 @@ def platform_args(stack: str, root: Path, environ: Mapping[str, str]) -> Platfor
     values, catalogue = engine_values(_engine_config()), read_catalogue(root, stack)
     loaded: Loaded = load(stack, values, environ, _secret_keys(), imported, file=file, catalogue=catalogue)
     config = loaded.config
+    refuse_shared_archives(root, stack, config)
     return PlatformArgs(
         stack=stack,
         config=config,

@@ -57,7 +57,7 @@ def connected(place: Place, role: str, database: str = MAINTENANCE) -> Iterator[
     client, space = cluster_client(paths, stack), stack_namespace(place.stack)
     pod = server(client, space, place)
     password = _secret(client, space, dns_label(place.cluster, "role", role.replace("_", "-")), "password")
-    authority = _secret(client, space, f"{place.cluster}-ca", "ca.crt")
+    authority = _secret(client, space, authority_secret(client, space, place), "ca.crt")
     with (
         Kubectl.of(paths, stack).forwarded(space, pod, _PORT) as port,
         opened(
@@ -97,9 +97,31 @@ def server(client: Client, space: str, place: Place) -> str:
         InputError: no such cluster, or no such server in it.
         LocalError: the cluster has no primary now, or does not answer.
     """
+    status = _cluster(client, space, place).get("status", {})
+    known = status.get("instanceNames") or []
+    if place.instance and place.instance not in known:
+        raise InputError(f"there is no server {place.instance!r}", hint=f"there are: {', '.join(known) or 'none'}")
+    found = place.instance or str(status.get("currentPrimary", ""))
+    if not found:
+        raise LocalError(f"{place.cluster} has no primary now", hint="docs/runbooks/database-primary-missing.md")
+    return found
+
+
+def authority_secret(client: Client, space: str, place: Place) -> str:
+    """Secret with the `ca.crt` of the servers: the operator's own, or that of the environment.
+
+    Raises:
+        InputError, LocalError: as `server`.
+    """
+    named = _cluster(client, space, place).get("spec", {}).get("certificates") or {}
+    return str(named.get("serverCASecret") or f"{place.cluster}-ca")
+
+
+def _cluster(client: Client, space: str, place: Place) -> dict[str, Any]:
+    """The operator's object."""
     path = f"/apis/postgresql.cnpg.io/v1/namespaces/{space}/clusters/{place.cluster}"
     try:
-        status = client.request("GET", path).get("status", {})
+        found: dict[str, Any] = client.request("GET", path)
     except ApiError as error:
         if error.status == _NOT_FOUND:
             hint = f"kubectl -n {space} get clusters.postgresql.cnpg.io; `make up` makes it"
@@ -107,12 +129,6 @@ def server(client: Client, space: str, place: Place) -> str:
         raise LocalError(f"the cluster does not answer: {error}") from error
     except UnreachableError as error:
         raise LocalError(f"the cluster does not answer: {error}") from error
-    known = status.get("instanceNames") or []
-    if place.instance and place.instance not in known:
-        raise InputError(f"there is no server {place.instance!r}", hint=f"there are: {', '.join(known) or 'none'}")
-    found = place.instance or str(status.get("currentPrimary", ""))
-    if not found:
-        raise LocalError(f"{place.cluster} has no primary now", hint="docs/runbooks/database-primary-missing.md")
     return found
 
 

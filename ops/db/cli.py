@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -141,6 +142,27 @@ def db_slow(
     from ops.db.slow import slow  # noqa: PLC0415
 
     raise typer.Exit(slow(Place(stack=stack, cluster=cluster), database, since, most, as_json=as_json))
+
+
+@db.command("report")
+def db_report(
+    stack: StackOption = "dev",
+    *,
+    since: Annotated[str, typer.Option(help="How far back: a number and s, m, h, d or w; at most 31d.")] = "6h",
+    out: Annotated[Path, typer.Option("--out", help="File of the page.")] = Path("database.html"),
+    cluster: ClusterOption = "database",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page with charts of servers, replication, poolers, slow statements and bloat, for a browser.
+
+    One file without scripts or anything from elsewhere. Charts are Prometheus' figures, each with the alert that judges
+    it and where that begins; statements are those that cost most on the primary. --json prints the figures instead.
+    """
+    from ops.db.access import Place  # noqa: PLC0415
+    from ops.db.report import report  # noqa: PLC0415
+
+    place = Place(stack=stack, cluster=cluster)
+    raise typer.Exit(report(place, since, out, as_json=as_json, console=console()))
 
 
 @db.command("orphans")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from ops.status.cluster import cluster_client
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT = 42
 """Number of our coordinators, services/shared/two_phase.py."""
-_GID = re.compile(r"[0-9A-Za-z+/=_]{1,199}")
+_NUMBER = re.compile(r"[0-9a-f]{32}")
+"""How they call a transaction. Anybody may prepare one under any name, and it becomes part of what a superuser runs."""
 PREPARED = """
 SELECT gid, database, owner AS role, extract(epoch FROM now() - prepared)::float8 AS age_seconds
 FROM pg_prepared_xacts ORDER BY prepared
@@ -57,7 +58,7 @@ class Orphan:
     decision: str
     """commit, roll back, undecided (it is rolled back by whoever looks first), or unknown."""
     outcome: str = ""
-    """What was done: committed, rolled back, or why not; empty if nothing was asked for."""
+    """What was done: committed, rolled back, or why not; empty where neither is so."""
 
 
 def orphans(place: Place, older: float, *, resolve: bool, as_json: bool, console: Console) -> int:
@@ -91,18 +92,22 @@ def judge(found: list[Row], opening: Callable[[str], AbstractContextManager[Conn
     """
     for row in found:
         xid = Xid.from_string(row["gid"])
-        home = (xid.bqual or "").rpartition(":")[0] if xid.format_id == FORMAT else ""
-        decision = "unknown"
+        ours = xid.format_id == FORMAT and _NUMBER.fullmatch(xid.gtrid)
+        home = (xid.bqual or "").rpartition(":")[0] if ours else ""
+        decision, outcome = "unknown", ""
         if home:
-            with opening(home) as connection:
-                decision = _decided(rows(connection, _DECISION, id=xid.gtrid))
-        yield Orphan(home=home, decision=decision, **row)
+            try:
+                with opening(home) as connection:
+                    decision = _decided(rows(connection, _DECISION, id=xid.gtrid))
+            except LocalError as error:
+                outcome = f"left alone: its home does not answer: {error}"
+        yield Orphan(home=home, decision=decision, outcome=outcome, **row)
 
 
 def end(it: Orphan, run: Sql) -> Orphan:
     """Do what was decided. What was not is given up first, so that a coordinator that still lives gives up too."""
-    if it.decision == "unknown" or not _GID.fullmatch(it.gid):
-        return _with(it, "left alone: nobody of ours made it")
+    if it.decision == "unknown":
+        return it if it.outcome else _with(it, "left alone: nobody of ours made it")
     number = Xid.from_string(it.gid).gtrid
     try:
         if it.decision == "undecided":
@@ -129,11 +134,15 @@ def _superuser(place: Place) -> Sql:
     paths, stack = stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack)
     space = stack_namespace(place.stack)
     pod = server(cluster_client(paths, stack), space, Place(stack=place.stack, cluster=place.cluster))
-    command = [*Kubectl.of(paths, stack).command, "exec", "-n", space, pod, "-c", "postgres", "--", "psql", "-X", "-q"]
+    return by_psql([*Kubectl.of(paths, stack).command, "exec", "-n", space, pod, "-c", "postgres", "--", "psql"])
+
+
+def by_psql(command: Sequence[str]) -> Sql:
+    """Statements by a psql that this command starts."""
 
     def run(database: str, statements: str) -> None:
         ended = subprocess.run(
-            [*command, "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
+            [*command, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
             capture_output=True, text=True, check=False, timeout=_SECONDS,
         )  # fmt: skip
         if ended.returncode != 0:

@@ -72,6 +72,12 @@ class DebianPostgres:
         return (self.directory / "tls" / "ca.crt").read_text()
 
     @property
+    def psql(self) -> list[str]:
+        """Command of a psql beside the server, as a superuser: what `kubectl exec` starts in a pod."""
+        inside = [f"{_PROGRAMS}/psql", "-h", "/run", "-p", str(self.port), "-U", "postgres"]
+        return ["chroot", f"--userspec={_UID}:{_UID}", str(self.root), *inside]
+
+    @property
     def log(self) -> str:
         """What it said."""
         return (self.directory / "server.log").read_text()

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import Xid
 
 from local.paths import Paths
+from ops.db.orphans import FORMAT
 from tests.cluster.alerts_kit import query
 from tests.cluster.conftest import Kubectl
 from tests.cluster.node_kit import eventually
@@ -21,18 +24,25 @@ ROOT = Path(__file__).resolve().parents[2]
 _PRIMARY = "cnpg.io/instanceRole=primary"
 
 
-def ops_db(paths: Paths, *words: str) -> Any:  # noqa: ANN401 -- the document that it prints
+def ops_db(paths: Paths, *words: str, code: int = 0) -> Any:  # noqa: ANN401 -- the document that it prints
     ended = subprocess.run(
         [str(paths.venv / "bin" / "ops"), "db", *words, "--stack", STACK, "--json"],
         env={**os.environ, "OMNIBASE_INSTANCE": paths.instance},
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == code, ended.stderr
     return json.loads(ended.stdout)
 
 
 def primary(kubectl: Kubectl) -> str:
     return kubectl("get", "pods", "-n", NAMESPACE, "-l", _PRIMARY, "-o", "jsonpath={.items[0].metadata.name}")
+
+
+def psql(kubectl: Kubectl, statements: str) -> list[str]:
+    """What statements print in the service's database, as a superuser."""
+    words = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-d", "reference", "-c", statements)
+    shown = kubectl("exec", "-n", NAMESPACE, primary(kubectl), "-c", "postgres", "--", "psql", *words)
+    return shown.splitlines()
 
 
 @pytest.mark.req("C2.4")
@@ -76,6 +86,42 @@ def test_sessions_are_those_of_the_service_and_nothing_is_in_doubt(service: Serv
     assert ops_db(paths, "orphans") == []
 
 
+@pytest.fixture
+def in_doubt(outputs: dict[str, Any], kubectl: Kubectl) -> Iterator[dict[str, str]]:
+    """What was decided -> name of a prepared transaction whose coordinator has gone; `unknown` is a stranger's."""
+    numbers = {what: uuid.uuid4().hex for what in ("commit", "roll back", "undecided")}
+    found = {what: str(Xid.from_parts(FORMAT, number, "reference:0")) for what, number in numbers.items()}
+    found["unknown"] = "of somebody"
+    psql(kubectl, "CREATE TABLE done (what text)")
+    psql(kubectl, "CREATE TABLE two_phase_decisions (id text PRIMARY KEY, committed bool NOT NULL)")
+    for what, gid in found.items():
+        psql(kubectl, f"BEGIN; INSERT INTO done SELECT '{what}'; PREPARE TRANSACTION '{gid}'")
+    for what, committed in (("commit", "true"), ("roll back", "false")):
+        psql(kubectl, f"INSERT INTO two_phase_decisions SELECT '{numbers[what]}', {committed}")
+    yield found
+    for gid in psql(kubectl, "SELECT gid FROM pg_prepared_xacts"):
+        psql(kubectl, f"ROLLBACK PREPARED '{gid}'")
+    psql(kubectl, "DROP TABLE two_phase_decisions, done")
+
+
+@pytest.mark.req("C2.1", "R10")
+def test_what_is_in_doubt_is_ended_by_its_decision_and_a_strangers_is_left_alone(
+    in_doubt: dict[str, str], kubectl: Kubectl, paths: Paths
+) -> None:
+    found = ops_db(paths, "orphans", "--older", "0", code=1)
+    assert {each["gid"]: each["decision"] for each in found} == {gid: what for what, gid in in_doubt.items()}
+    ended = {each["gid"]: each["outcome"] for each in ops_db(paths, "orphans", "--older", "0", "--resolve", code=1)}
+    assert ended == {
+        in_doubt["commit"]: "committed",
+        in_doubt["roll back"]: "rolled back",
+        in_doubt["undecided"]: "rolled back",
+        in_doubt["unknown"]: "left alone: nobody of ours made it",
+    }
+    assert psql(kubectl, "SELECT what FROM done") == ["commit"]
+    assert psql(kubectl, "SELECT gid FROM pg_prepared_xacts") == [in_doubt["unknown"]]
+    assert psql(kubectl, "SELECT committed, count(*) FROM two_phase_decisions GROUP BY 1 ORDER BY 1") == ["f|2", "t|1"]
+
+
 @pytest.mark.req("C2.4", "C6.3")
 def test_prometheus_has_the_longest_statements_by_number(service: Service, kubectl: Kubectl) -> None:
     def known() -> list[Any]:
@@ -87,3 +133,16 @@ def test_prometheus_has_the_longest_statements_by_number(service: Service, kubec
     assert float(per_server[0]["value"][1]) <= 20
     errors = query(kubectl, "max(cnpg_last_error)")
     assert float(errors[0]["value"][1]) == 0, "every query of the exporter ran"
+
+
+@pytest.mark.req("C2.4", "V19")
+def test_the_page_of_charts_has_figures_of_servers_poolers_and_statements(service: Service, paths: Paths) -> None:
+    wanted = {"Connections used", "Size of the databases", "Clients", "Server connections at work"}
+
+    def measured() -> bool:
+        found = ops_db(paths, "report", "--since", "10m")
+        charts = [chart for each in found["sections"].values() for chart in each]
+        assert found["statements"], found["note"]
+        return wanted <= {chart["panel"]["title"] for chart in charts if chart["series"]}
+
+    assert eventually(measured, 90, "servers and poolers were read")

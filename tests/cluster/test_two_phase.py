@@ -270,7 +270,7 @@ def test_an_operator_ends_what_is_in_doubt_by_its_decision(
     with opening(HOME) as connection:
         found = list(orphans.judge(rows(connection, orphans.PREPARED), opening))
     assert [(it.database, it.home, it.decision) for it in found] == [(name, HOME, decision) for name in DATABASES[1:]]
-    ended = [orphans.end(it, lambda database, text: void(server.sql(text, database))) for it in found]
+    ended = [orphans.end(it, orphans.by_psql(server.psql)) for it in found]
     assert {it.outcome for it in ended} == {outcome}
     assert prepared(server) == 0
     assert counts(server) == ([1, 1, 1] if outcome == "committed" else [0, 0, 0])
@@ -287,13 +287,18 @@ def test_what_strangers_prepared_is_left_alone(external_database: DebianPostgres
 
     (it,) = orphans.judge([found], never)
     assert (it.home, it.decision) == ("", "unknown")
-    assert orphans.end(it, lambda database, text: void(server.sql(text, database))).outcome.startswith("left alone")
+    assert orphans.end(it, orphans.by_psql(server.psql)).outcome.startswith("left alone")
     assert prepared(server) == 1
     assert recover(connections) == [], "nor does a coordinator touch it"
 
 
-def void(_: object) -> None:
-    """For what is done and not read."""
+def test_what_cannot_be_ended_says_why_in_the_servers_words(external_database: DebianPostgres) -> None:
+    gone = orphans.Orphan(
+        gid=str(psycopg.Xid.from_parts(orphans.FORMAT, "0" * 32, f"{HOME}:0")), database="postgres", role=ROLE,
+        age_seconds=70.0, home=HOME, decision="commit",
+    )  # fmt: skip
+    said = orphans.end(gone, orphans.by_psql(external_database.psql)).outcome
+    assert f'prepared transaction with identifier "{gone.gid}" does not exist' in said
 
 
 def test_while_the_home_is_away_after_the_others_prepared_nobody_claims_to_know(

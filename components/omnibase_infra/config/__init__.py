@@ -1,5 +1,6 @@
 """Typed settings of a stack: read, merged, checked; knows nothing of Pulumi resources."""
 
+from omnibase_infra.config.archives import refuse_shared_archives
 from omnibase_infra.config.bundles import BundleConfig
 from omnibase_infra.config.catalogue_file import Catalogue, read_catalogue
 from omnibase_infra.config.databases import (
@@ -54,6 +55,7 @@ __all__ = [
     "parse_stack_file",
     "read_catalogue",
     "read_stack_file",
+    "refuse_shared_archives",
     "required_images",
     "resolve_images",
     "unbuilt_images",

@@ -193,6 +193,11 @@ class PostgresConfig(Section):
         return cluster_name(key) if key else MAIN
 
 
+def migrator_role(database: str) -> str:
+    """Role that the migrations of a database log in as; it may become the owner, and nothing else."""
+    return f"{database}_migrator"
+
+
 def migrations_job(cluster: str) -> str:
     """Name of the Job that runs the migrations of all databases of a cluster, and of its pods."""
     return f"{cluster}-migrations"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from omnibase_infra.config import rules
+from omnibase_infra.config.archives import refuse_shared_archives
 from omnibase_infra.config.catalogue import CATALOGUE, SELECTED
 from omnibase_infra.config.catalogue_file import Catalogue, read_catalogue
 from omnibase_infra.config.environments import Environment, parse_environment
@@ -46,10 +47,13 @@ def load_stack_file(directory: Path, stack: str, environ: Mapping[str, str]) -> 
     """Settings of `Pulumi.<stack>.yaml` and the catalogue of a directory, read without the engine; see `load`.
 
     Raises:
-        ConfigError: as `load`; also with everything that is wrong with the files as YAML.
+        ConfigError: as `load`; also with everything that is wrong with the files as YAML, and where another stack of
+            the directory writes into the same archive of backups.
     """
     file = read_stack_file(directory / f"Pulumi.{stack}.yaml", stack)
-    return load_file(file, stack, environ, read_catalogue(directory, stack))
+    loaded = load_file(file, stack, environ, read_catalogue(directory, stack))
+    refuse_shared_archives(directory, stack, loaded.config)
+    return loaded
 
 
 def load_file(file: StackFile, stack: str, environ: Mapping[str, str], catalogue: Catalogue = NO_CATALOGUE) -> Loaded:

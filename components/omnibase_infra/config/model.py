@@ -110,7 +110,7 @@ class StackConfig(Section):
     quota: QuotaConfig
     """Upper bounds of the namespace."""
     protect: bool
-    """Refuse to delete data and namespaces, and keep volumes when it is forced."""
+    """Refuse to delete data and namespaces, and keep volumes when it is forced. Always in prod."""
     postgres: PostgresConfig
     """The PostgreSQL cluster."""
     services: dict[Label, ServiceConfig] = {}

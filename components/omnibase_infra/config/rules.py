@@ -22,6 +22,7 @@ from omnibase_infra.config.capabilities import (
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
 from omnibase_infra.config.cluster_rules import clusters, consumers, each_cluster, first_database
+from omnibase_infra.config.database_sizes import most_connections
 from omnibase_infra.config.databases import (
     MIGRATOR_CPU_MILLIS,
     MIGRATOR_IMAGE,
@@ -34,6 +35,7 @@ from omnibase_infra.config.databases import (
 from omnibase_infra.config.environments import Environment
 from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.model import LOCAL_NETWORKS, ClusterConfig, ImagesConfig, StackConfig
+from omnibase_infra.config.role_names import database_names
 from omnibase_infra.config.rollout import ANALYSIS_IMAGE, check_faults, check_rollouts, demands, rolling
 from omnibase_infra.config.section import repository_of
 from omnibase_infra.config.service_rules import between_services, bundle_env, client_pools, each_service, needs
@@ -209,6 +211,10 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
             "raise postgres.instances, or every commit would wait for ever",
         )
     guarded = environment in (Environment.STAGING, Environment.PROD)
+    if guarded and QUORUM_INSTANCES <= postgres.instances <= postgres.synchronous_standbys + 1:
+        allowed = f"may be at most {standbys - 1} with {postgres.instances} instances in {environment}"
+        hint = "one lost standby would stop writes; raise postgres.instances, or lower it"
+        yield "postgres.synchronous_standbys", str(postgres.synchronous_standbys), allowed, hint
     if guarded and postgres.instances < QUORUM_INSTANCES:
         hint = "with fewer, the loss of one standby stops all writes"
         yield "postgres.instances", str(postgres.instances), f"must be at least 3 in {environment}", hint
@@ -220,6 +226,15 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
         yield "postgres.watchdog.enabled", "true", f"needs two instances, there is {postgres.instances}", hint
     if guarded and postgres.hibernate:
         yield "postgres.hibernate", "true", f"stops every service of {environment}", "allowed in dev and test"
+    most = most_connections(postgres.memory_mib)
+    if postgres.max_connections > most:
+        allowed = f"may be at most {most} with {postgres.memory_mib} MiB: each needs 2 MiB at the least"
+        yield (
+            "postgres.max_connections",
+            str(postgres.max_connections),
+            allowed,
+            "lower it, or raise postgres.memory_mib",
+        )
     pooler = postgres.pooler
     if guarded and pooler.instances < 2:  # noqa: PLR2004
         hint = "one pooler is a single point of failure"
@@ -238,18 +253,17 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
         )
 
 
+def _retained(environment: Environment, protect: bool) -> Iterator[Finding]:
+    if environment is Environment.PROD and not protect:
+        hint = "to take it away for good, `pulumi state unprotect` what you mean: docs/runbooks/restore.md"
+        yield "protect", "false", "must be true in prod: else one command deletes every volume", hint
+
+
 def _databases(postgres: PostgresConfig) -> Iterator[Finding]:
-    """Roles belong to one database each; migrations wait for those of other databases without a circle."""
+    """Migrations wait for those of other databases without a circle."""
     databases = postgres.databases
-    owners: dict[str, str] = {}
     for name, database in databases.items():
         path = f"postgres.databases.{name}"
-        for field in ("owner", "app_role", "read_only_role"):
-            role = getattr(database, field)
-            known = owners.setdefault(role, f"{path}.{field}") if role else None
-            if known not in (None, f"{path}.{field}"):
-                hint = "a role that two share could read and change what belongs to the other"
-                yield f"{path}.{field}", role, f"is {known} already", hint
         for other in database.migrations.after if database.migrations else []:
             if other not in databases or other == name:
                 hint = nearest(other, set(databases) - {name})
@@ -353,7 +367,9 @@ _RULES: list[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]] = [
     (("postgres",), each_cluster(first_database)),
     (("postgres", "services"), clusters),
     (("postgres", "services", "certificates"), consumers),
+    (("postgres",), database_names),
     (("postgres",), _databases),
+    (("environment", "protect"), _retained),
     (("postgres", "services"), each_cluster(client_pools)),
     (("environment", "services"), each_service),
     (("services", "segments"), between_services),

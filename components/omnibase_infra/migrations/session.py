@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from omnibase_infra.migrations.certificate import certificate_problem
 from omnibase_infra.migrations.errors import FAILED, LOST, MigrationError, NotReadyError
 from omnibase_infra.migrations.files import Script
 from omnibase_infra.migrations.history import Record
@@ -83,6 +84,7 @@ class Session:
         self._connection = self._connect()
         try:
             self._refuse_pooler()
+            self._refuse_other_letters()
             self._become_owner()
             self._refuse_missing_roles()
         except BaseException:
@@ -127,13 +129,24 @@ class Session:
         if self._value("SELECT pg_backend_pid()") != self._connection.info.backend_pid:
             raise self.failure("is reached through a pooler, where a lock holds nothing; connect to the server itself")
 
+    def _refuse_other_letters(self) -> None:
+        held = self._connection.info.parameter_status("server_encoding")
+        if held != "UTF8":
+            database, owner = self._settings.connection.database, self._settings.owner
+            make = f"CREATE DATABASE {database} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8'"
+            problem = f"holds {held} and not UTF8, so that each client reads other letters"
+            raise self.failure(f"{problem}; take its rows out (pg_dump), DROP DATABASE, {make}, and put them back")
+
     def _not_connected(self, error: psycopg.Error) -> MigrationError:
         place = self._settings.connection
+        host = place.host or os.environ.get("PGHOST", "")
         text = " ".join(str(error).split())
         found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
+        if "SSL error" in text:
+            found = certificate_problem(host, place.port, place.ca_file)
         advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
-        host = place.host or os.environ.get("PGHOST", "the local socket")
-        return self._not_ready(f"no connection to {host}:{place.port} as {place.user}: {text}{advice}")
+        where = f"{host or 'the local socket'}:{place.port}"
+        return self._not_ready(f"no connection to {where} as {place.user}: {text}{advice}")
 
     def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
         """An error of this database."""

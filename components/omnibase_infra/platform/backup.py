@@ -36,6 +36,7 @@ from omnibase_infra.config.backup import (
     BackupConfig,
     BackupTargetConfig,
 )
+from omnibase_infra.config.role_names import DRILL_ROLE
 from omnibase_infra.config.timetable import longest_gap
 from omnibase_infra.platform.certificates import Certificates
 from omnibase_infra.platform.cluster_alerts import of_cluster
@@ -55,8 +56,6 @@ from omnibase_infra.scrape import ScrapeTarget
 from omnibase_infra.secrets import SecretSet, SecretSetArgs
 from omnibase_infra.versions import BARMAN_PLUGIN_CRDS
 
-INSPECTOR = "omnibase_drill"
-"""Role of the drill: reads every row, changes none."""
 DRILL = "restore-drill"
 PLUGIN_MEMORY_MIB, PLUGIN_CPU_MILLIS = 96, 10
 _KEYS = "backup-keys"
@@ -92,7 +91,7 @@ class Backups:
         if cluster != CLUSTER:
             return
         if self.settings.drill.enabled:
-            args["inspectors"] = {INSPECTOR: drill_party(DRILL, namespace)}
+            args["inspectors"] = {DRILL_ROLE: drill_party(DRILL, namespace)}
         recovery = self.settings.recovery
         if recovery is not None:
             found: RecoveryArgs = {"source": recovery.source}
@@ -132,8 +131,8 @@ def make_drill(room: Room, backups: Backups | None, database: PostgresCluster) -
             "store": backups.store,
             "archive": archive(CLUSTER, backups.args),
             "host": database.direct_host,
-            "user": INSPECTOR,
-            "password_secret": database.role_secrets.apply(lambda secrets: secrets[INSPECTOR]),
+            "user": DRILL_ROLE,
+            "password_secret": database.role_secrets.apply(lambda secrets: secrets[DRILL_ROLE]),
             "ca_secret": database.ca_secret,
             "databases": list(postgres.by_cluster[CLUSTER].databases),
             "scratch_gib": settings.drill.scratch_gib or postgres.storage_gib + 1,

@@ -2,30 +2,31 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from omnibase_infra.config.databases import OPS_ROLES
+from omnibase_infra.config.database_sizes import CONNECTION_MIB, most_connections
+from omnibase_infra.config.role_names import is_reserved, sharing
 from omnibase_infra.migrations import MigrationError, Plan
 from omnibase_infra.migrations import migrations as parsed
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres import databases, migrating, sizing
+from omnibase_infra.postgres import databases, inspectors, migrating, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
 from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
-from omnibase_infra.postgres.databases import logins
 from omnibase_infra.postgres.names import PORT
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
 _LONGEST_NAME = 40  # `<name>-pooler-rw-<replica set>-<pod>` must stay a DNS label
 _QUORUM_INSTANCES = 3
+_POOLER_PODS = 2
 MAJORS = (17, 18)
 """Versions of PostgreSQL that have the locale of `databases.LOCALE` and that the operator supports."""
 EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
-_RESERVED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "public", "template0", "template1", *OPS_ROLES)
+_CHILDREN = re.compile(r"^(.+?)-(pooler(-r[wo])?|role)$")
 
 
 def problems(name: str, args: PostgresClusterArgs) -> list[str]:
@@ -35,6 +36,7 @@ def problems(name: str, args: PostgresClusterArgs) -> list[str]:
         *_image(args),
         *_instances(args),
         *_connections(args),
+        *_memory(args),
         *_parties(args),
         *_hibernation(args),
         *_watchdog(args),
@@ -50,7 +52,9 @@ def _names(name: str, args: PostgresClusterArgs) -> list[str]:
         found.append(str(error))
     if len(name) > _LONGEST_NAME:
         found.append(f"name {name!r} has {len(name)} characters, at most {_LONGEST_NAME} leave room for its children")
-    return [*found, *_databases(args), *_objects(args), *_migrations(args)]
+    if child := _CHILDREN.match(name):
+        found.append(f"name {name!r} is that of an object which a cluster {child[1]!r} makes; take another")
+    return [*found, *_databases(args), *_inspectors(args), *_objects(args), *_migrations(args)]
 
 
 def _databases(args: PostgresClusterArgs) -> list[str]:
@@ -67,6 +71,20 @@ def _databases(args: PostgresClusterArgs) -> list[str]:
                 continue  # said above
             if role and owners.setdefault(role, where) != where:
                 found.append(f"{where}={role!r} is {owners[role]} already; a role belongs to one database")
+    return found
+
+
+def _inspectors(args: PostgresClusterArgs) -> list[str]:
+    found = []
+    for role in inspectors.inspectors(args):
+        found += [f"inspectors: {problem}" for problem in name_problems("role", role)]
+        for name, database in args["databases"].items():
+            fields = {"migrator": databases.migrators(args).get(name), **database}
+            found += [
+                f"inspectors[{role}] is databases[{name}].{field} already; a role has one use"
+                for field in ("owner", "app_role", "read_only_role", "migrator")
+                if fields.get(field) == role
+            ]
     return found
 
 
@@ -119,7 +137,12 @@ def _database(name: str, args: PostgresDatabaseArgs) -> list[str]:
     for extension in args.get("extensions", []):
         if extension not in EXTENSIONS:
             found.append(f"extension {extension!r} is not in the server's image; known: {', '.join(EXTENSIONS)}")
-    return found
+    return [*found, *repeated("extension", args.get("extensions", []))]
+
+
+def repeated(what: str, words: Sequence[str]) -> list[str]:
+    """What is named more than once."""
+    return [f"{what} {word!r} is named twice" for word, count in Counter(words).items() if count > 1]
 
 
 def name_problems(field: str, value: str) -> list[str]:
@@ -129,7 +152,7 @@ def name_problems(field: str, value: str) -> list[str]:
         found.append(
             f"{field}={value!r} must be lower-case letters, digits and '_', at most 63, not starting with a digit"
         )
-    if value in _RESERVED or value.startswith("pg_"):
+    if is_reserved(value):
         found.append(f"{field}={value!r} is reserved by PostgreSQL, its operator or `ops`")
     return found
 
@@ -145,17 +168,12 @@ def role_problems(database: str, owner: str, app_role: str) -> list[str]:
 
 def _objects(args: PostgresClusterArgs) -> list[str]:
     """Two names that differ in PostgreSQL and become one name of an object."""
-    found = []
-    for kind, words in (("databases", list(args["databases"])), ("roles", [role for _, role in logins(args)])):
-        called: dict[str, list[str]] = {}
-        for word in dict.fromkeys(words):
-            called.setdefault(word.replace("_", "-").strip("-"), []).append(word)
-        found += [
-            f"{kind} {' and '.join(map(repr, same))} would share the objects called {short!r}; rename one of them"
-            for short, same in called.items()
-            if len(same) > 1
-        ]
-    return found
+    roles = [*databases.login_roles(args), *inspectors.inspectors(args)]
+    return [
+        f"{kind} {' and '.join(map(repr, same))} would share the objects called {short!r}; rename one of them"
+        for kind, words in (("databases", list(args["databases"])), ("roles", roles))
+        for short, same in sharing(words).items()
+    ]
 
 
 def _image(args: PostgresClusterArgs) -> list[str]:
@@ -211,6 +229,16 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
         found.append(
             f"instances={instances} must be at least 3 in {args['environment']}: one lost standby stops writes"
         )
+    if guarded and _QUORUM_INSTANCES <= instances <= standbys + 1:
+        found.append(
+            f"synchronous_standbys={standbys} of instances={instances} is refused in {args['environment']}: one lost "
+            f"standby would stop writes; at most {instances - 2}"
+        )
+    if guarded and int(args["pooler_instances"]) < _POOLER_PODS:
+        found.append(
+            f"pooler_instances={args['pooler_instances']} must be at least {_POOLER_PODS} in {args['environment']}: "
+            "one pod is no way around a lost node"
+        )
     if guarded and not standbys:
         found.append(f"synchronous_standbys=0 is refused in {args['environment']}: acknowledged rows could be lost")
     return found
@@ -226,6 +254,16 @@ def _connections(args: PostgresClusterArgs) -> list[str]:
         f"pooler_size={args['pooler_size']}: two poolers may open {wanted} server connections to {count} "
         f"database{'s' if count > 1 else ''} while they roll, but "
         f"max_connections={args['max_connections']} leaves {free}; lower it or raise max_connections"
+    ]
+
+
+def _memory(args: PostgresClusterArgs) -> list[str]:
+    memory, connections = int(args["memory_mib"]), int(args["max_connections"])
+    if connections <= most_connections(memory):
+        return []
+    return [
+        f"memory_mib={memory} leaves room for max_connections={most_connections(memory)}, not {connections}: beside "
+        f"the server's own memory each needs {CONNECTION_MIB} MiB at the least; raise the one or lower the other"
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pulumi
 
-from omnibase_infra.config.databases import OPS_ROLES
+from omnibase_infra.config.databases import OPS_ROLES, migrator_role
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names, sizing
@@ -38,7 +38,7 @@ def logins(args: PostgresClusterArgs) -> Iterator[tuple[str, str]]:
 
 def migrators(args: PostgresClusterArgs) -> dict[str, str]:
     """Database -> role that its migrations log in as, of each database that has any."""
-    return {name: names.migrator_role(name) for name, each in args["databases"].items() if each.get("migrations")}
+    return {name: migrator_role(name) for name, each in args["databases"].items() if each.get("migrations")}
 
 
 def migrations(cluster: str, args: PostgresClusterArgs) -> Migrations:
@@ -124,7 +124,7 @@ def _rights(settings: PostgresDatabaseArgs, database: str, role: str) -> Manifes
 
 def _migrator(cluster: str, args: PostgresClusterArgs, database: str, common: Manifest) -> Manifest:
     """Without INHERIT it has no right of the owner until it says SET ROLE."""
-    role = names.migrator_role(database)
+    role = migrator_role(database)
     return {
         **common,
         "name": role,

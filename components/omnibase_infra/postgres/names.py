@@ -118,11 +118,6 @@ def migrator(cluster: str, namespace: str) -> Party:
     return {"name": "database migrations", "namespace": namespace, "labels": found}
 
 
-def migrator_role(database: str) -> str:
-    """Role that the migrations of a database log in as; it may become the owner, and nothing else."""
-    return f"{database}_migrator"
-
-
 def everything(cluster: str, namespace: str) -> Party:
     """Instances, jobs and poolers: all of them talk to the API server."""
     return {"name": "database", "namespace": namespace, "labels": {"cnpg.io/cluster": cluster}}

@@ -1,8 +1,9 @@
 """Arithmetic of memory, write-ahead log and connections, pure."""
 
+from omnibase_infra.config.database_sizes import maintenance_mib, shared_buffers_mib
+
 RESERVED_CONNECTIONS = 15
 """Kept free of poolers: 3 for superusers, the rest for replication and the operator's own connections."""
-_SHARED_BUFFERS_SHARE = 0.25
 _CACHE_SHARE = 0.75
 _WAL_KEEP_SHARE = 0.25
 _WAL_SLOT_SHARE = 0.5
@@ -18,9 +19,9 @@ def pooled_connections(instances: int, size: int) -> int:
 def memory_parameters(memory_mib: int) -> dict[str, str]:
     """Settings that follow from the memory limit."""
     return {
-        "shared_buffers": f"{int(memory_mib * _SHARED_BUFFERS_SHARE)}MB",
+        "shared_buffers": f"{shared_buffers_mib(memory_mib)}MB",
         "effective_cache_size": f"{int(memory_mib * _CACHE_SHARE)}MB",
-        "maintenance_work_mem": f"{max(32, memory_mib // 16)}MB",
+        "maintenance_work_mem": f"{maintenance_mib(memory_mib)}MB",
     }
 
 

@@ -60,7 +60,7 @@ def stacks(draw: st.DrawFn) -> Values:
         "postgres": {
             "databases": databases,
             "first_database": next(iter(databases)),
-            "max_connections": 400,
+            "max_connections": 170,
             "pooler": {"pool_size": 5},
             "operator": {"install": False},
         },

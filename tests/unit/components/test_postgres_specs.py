@@ -178,7 +178,7 @@ def test_settings_stay_below_memory_and_log_volume(memory: int, wal_gib: int) ->
     instances=st.integers(min_value=2, max_value=9),
     poolers=st.integers(min_value=1, max_value=5),
     size=st.integers(min_value=1, max_value=50),
-    memory=st.integers(min_value=256, max_value=100_000),
+    memory=st.integers(min_value=2048, max_value=100_000),
     environment=st.sampled_from(["dev", "test"]),
 )
 def test_whatever_is_accepted_the_operators_schema_takes_too(

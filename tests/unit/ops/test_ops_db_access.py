@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
 import pytest
+from psycopg import Xid
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -15,9 +17,22 @@ from local.errors import InputError, LocalError
 from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
 from ops.cli import app
 from ops.db import explain, orphans, sessions, top
-from ops.db.access import Place, _secret, server
+from ops.db.access import Connection, Place, _secret, authority_secret, server
 
 STATUS = {"status": {"currentPrimary": "database-2", "instanceNames": ["database-1", "database-2"]}}
+
+
+class Answering:
+    """A connection that has these rows for every statement."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def execute(self, *_: object) -> Answering:
+        return self
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return self.rows
 
 
 class FakeClient:
@@ -58,6 +73,15 @@ def test_a_cluster_that_cannot_be_asked_is_no_bad_input(answer: object) -> None:
     with pytest.raises(LocalError) as failed:
         asked(answer)
     assert not isinstance(failed.value, InputError)
+
+
+@pytest.mark.parametrize(
+    ("certificates", "secret"),
+    [({}, "database-ca"), ({"serverTLSSecret": "database-tls", "serverCASecret": "platform-ca"}, "platform-ca")],
+)
+def test_servers_are_known_by_the_authority_that_their_cluster_names(certificates: dict[str, str], secret: str) -> None:
+    client = cast(Client, FakeClient({**STATUS, "spec": {"certificates": certificates}}))
+    assert authority_secret(client, "omnibase-dev", Place(stack="dev")) == secret
 
 
 def test_a_secret_that_may_not_be_read_is_named_with_what_to_do() -> None:
@@ -127,6 +151,33 @@ def test_what_is_in_doubt_ends_with_1_and_what_is_young_is_at_work(
     assert '"decision": "unknown"' in capsys.readouterr().out
     assert orphans.orphans(Place(stack="dev"), 71, resolve=False, as_json=False, console=console) == 0
     assert text_of(console) == "no transaction is in doubt\n"
+
+
+@pytest.mark.req("V14")
+def test_a_name_that_carries_sql_is_a_strangers_and_runs_nowhere() -> None:
+    trap = str(Xid.from_parts(orphans.FORMAT, "x', false); DROP TABLE notes; --", "shop:0"))
+
+    def never(*_: object) -> AbstractContextManager[Connection]:
+        raise AssertionError("nobody is asked, and nothing is run")
+
+    (found,) = orphans.judge([{**PREPARED, "gid": trap}], never)
+    assert (found.home, found.decision) == ("", "unknown")
+    assert orphans.end(found, lambda *_: None).outcome == "left alone: nobody of ours made it"
+
+
+def test_a_home_that_cannot_be_asked_leaves_its_transaction_alone_and_no_other() -> None:
+    gids = [str(Xid.from_parts(orphans.FORMAT, uuid.uuid4().hex, f"{home}:0")) for home in ("elsewhere", "shop")]
+
+    @contextmanager
+    def opening(database: str) -> Iterator[Connection]:
+        if database == "elsewhere":
+            raise LocalError('database "elsewhere" does not exist')
+        yield cast(Connection, Answering([{"committed": True}]))
+
+    found = list(orphans.judge([{**PREPARED, "gid": gid} for gid in gids], opening))
+    ended = [orphans.end(it, lambda *_: None) for it in found]
+    said = 'left alone: its home does not answer: database "elsewhere" does not exist'
+    assert [(it.decision, it.outcome) for it in ended] == [("unknown", said), ("commit", "committed")]
 
 
 @pytest.mark.parametrize("number", ["-3693118227649631885", "17"])

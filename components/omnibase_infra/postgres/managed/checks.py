@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres.checks import name_problems, order_problems, set_problems
+from omnibase_infra.postgres.checks import name_problems, order_problems, repeated, set_problems
 from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
 from omnibase_infra.postgres.managed.rights import FIELDS, migrated, roles_of
 
@@ -179,10 +179,7 @@ def _extensions(asked: Sequence[str]) -> list[str]:
         for name in asked
         if name not in EXTENSIONS
     ]
-    return [
-        *found,
-        *(f"extension {name!r} is named twice" for name in sorted(set(asked)) if list(asked).count(name) > 1),
-    ]
+    return [*found, *repeated("extension", asked)]
 
 
 def _flows(args: ManagedPostgresArgs) -> list[str]:

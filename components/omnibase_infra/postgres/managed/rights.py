@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from omnibase_infra.config.databases import migrator_role
 from omnibase_infra.postgres.managed.args import ManagedDatabaseArgs, ManagedPostgresArgs
 from omnibase_infra.postgres.migrating import Migrated
-from omnibase_infra.postgres.names import migrator_role
 
 Properties = dict[str, Any]
 

@@ -1,0 +1,22 @@
+"""What a PostgreSQL server makes of its memory, and how many connections that leaves room for."""
+
+_SHARED_BUFFERS_SHARE = 0.25
+_MAINTENANCE_SHARE = 1 / 16
+_LEAST_MAINTENANCE_MIB = 32
+CONNECTION_MIB = 2
+"""What one connection takes at the least; one that has looked at every table of a catalogue was measured at 9."""
+
+
+def shared_buffers_mib(memory_mib: int) -> int:
+    """Pages of tables that all connections share."""
+    return int(memory_mib * _SHARED_BUFFERS_SHARE)
+
+
+def maintenance_mib(memory_mib: int) -> int:
+    """What vacuum or the building of an index may take."""
+    return max(_LEAST_MAINTENANCE_MIB, int(memory_mib * _MAINTENANCE_SHARE))
+
+
+def most_connections(memory_mib: int) -> int:
+    """Connections that fit beside both; more, and the kernel ends the server when all of them work."""
+    return (memory_mib - shared_buffers_mib(memory_mib) - maintenance_mib(memory_mib)) // CONNECTION_MIB
