@@ -134,6 +134,19 @@ def test_each_cluster_has_its_certificate_and_its_alerts() -> None:
     assert [alert for alert, count in alerts.items() if count > 1] == [], "each fires once"
 
 
+@pytest.mark.req("C5.6")
+def test_poolers_name_the_certificate_that_their_cluster_has_so_that_another_one_reaches_them() -> None:
+    """The operator looks at a pooler when the Pooler changes; it does not when its cluster gets other Secrets."""
+    clusters = {each.inputs["metadata"]["name"]: each.inputs["spec"]["certificates"] for each in objects("Cluster")}
+    poolers = [each.inputs["spec"] for each in objects("Pooler")]
+    assert len(poolers) == 2 * len(clusters)
+    for pooler in poolers:
+        certificates = clusters[pooler["cluster"]["name"]]
+        assert pooler["pgbouncer"]["clientTLSSecret"] == {"name": certificates["serverTLSSecret"]}
+        assert pooler["pgbouncer"]["serverCASecret"] == {"name": certificates["serverCASecret"]}
+        assert "serverTLSSecret" not in pooler["pgbouncer"], "with it the operator gives the pooler no login"
+
+
 @pytest.mark.req("C2.8")
 def test_only_declared_consumers_get_a_secret_which_never_changes_in_their_own_namespace() -> None:
     secrets = {
