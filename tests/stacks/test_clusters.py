@@ -196,7 +196,21 @@ def test_each_cluster_has_its_certificate_and_its_alerts() -> None:
     filling = {rule["labels"].get("database") for rule in rules if rule.get("alert") == "DatabasePrimaryMissing"}
     assert filling == _NAMES
     assert {rule["labels"]["database"] for rule in rules if rule.get("alert") == "DatabaseLogFilling"} == _NAMES
-    assert len([rule for rule in rules if rule.get("alert") == "ServiceWithoutDatabase"]) == 1
+    alerts = Counter((rule["alert"], rule["expr"]) for rule in rules if "alert" in rule)
+    assert [alert for alert, count in alerts.items() if count > 1] == [], "each fires once"
+
+
+@pytest.mark.req("C5.6")
+def test_poolers_name_the_certificate_that_their_cluster_has_so_that_another_one_reaches_them() -> None:
+    """The operator looks at a pooler when the Pooler changes; it does not when its cluster gets other Secrets."""
+    clusters = {each.inputs["metadata"]["name"]: each.inputs["spec"]["certificates"] for each in objects("Cluster")}
+    poolers = [each.inputs["spec"] for each in objects("Pooler")]
+    assert len(poolers) == 2 * len(clusters)
+    for pooler in poolers:
+        certificates = clusters[pooler["cluster"]["name"]]
+        assert pooler["pgbouncer"]["clientTLSSecret"] == {"name": certificates["serverTLSSecret"]}
+        assert pooler["pgbouncer"]["serverCASecret"] == {"name": certificates["serverCASecret"]}
+        assert "serverTLSSecret" not in pooler["pgbouncer"], "with it the operator gives the pooler no login"
 
 
 @pytest.mark.req("C2.8")

@@ -139,13 +139,14 @@ class Session:
 
     def _not_connected(self, error: psycopg.Error) -> MigrationError:
         place = self._settings.connection
+        host = place.host or os.environ.get("PGHOST", "")
         text = " ".join(str(error).split())
         found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
-        host = place.host or os.environ.get("PGHOST", "the local socket")
         if "SSL error" in text:
             found = certificate_problem(host, place.port, place.ca_file)
         advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
-        return self._not_ready(f"no connection to {host}:{place.port} as {place.user}: {text}{advice}")
+        where = f"{host or 'the local socket'}:{place.port}"
+        return self._not_ready(f"no connection to {where} as {place.user}: {text}{advice}")
 
     def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
         """An error of this database."""

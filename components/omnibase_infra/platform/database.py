@@ -28,6 +28,7 @@ from omnibase_infra.postgres import (
     database_alerts,
     performance_alerts,
     server_hosts,
+    service_pool_alert,
 )
 from omnibase_infra.versions import CLOUDNATIVE_PG
 from omnibase_infra.workload import HardenedWorkloadArgs
@@ -61,7 +62,7 @@ def make_database_alerts(room: Room) -> list[Alert]:
     for name, each in room.config.postgres.by_cluster.items():
         filling += of_cluster(name, database_alerts(name, each.storage_gib, each.wal_storage_gib))
         slow += of_cluster(name, performance_alerts(name, each.wal_storage_gib, each.pooler.max_clients))
-    return [*filling, *client_alerts(), *slow]
+    return [*filling, *client_alerts(), *slow, service_pool_alert()]
 
 
 def connect(

@@ -15,7 +15,7 @@ from omnibase_infra.postgres.connection import Connection, connection_document, 
 from omnibase_infra.postgres.names import OPERATOR, endpoint, poolers, server_hosts
 from omnibase_infra.postgres.names import pooler as pooler_name
 from omnibase_infra.postgres.operator import PostgresOperator
-from omnibase_infra.postgres.performance_alerts import performance_alerts
+from omnibase_infra.postgres.performance_alerts import performance_alerts, service_pool_alert
 
 __all__ = [
     "BACKUP_PLUGIN",
@@ -41,6 +41,7 @@ __all__ = [
     "pooler_name",
     "poolers",
     "server_hosts",
+    "service_pool_alert",
     "sidecar_memory",
     "store_environment",
 ]

@@ -23,7 +23,7 @@ def performance_alerts(job: str, wal_storage_gib: int, pooler_clients: int) -> l
     for alert in servers:
         alert["labels"] = {"database": job}
     # the others have a label of their own that says which database
-    return [*servers, *_poolers(f"{job}-pooler", pooler_clients), _service_pool()]
+    return [*servers, *_poolers(f"{job}-pooler", pooler_clients)]
 
 
 def _sessions(job: str) -> Iterator[Alert]:
@@ -141,8 +141,9 @@ def _poolers(job: str, clients: int) -> Iterator[Alert]:
     }
 
 
-def _service_pool() -> Alert:
-    """What services say of their own pools: connections that are not given back, or a pool that is too small."""
+def service_pool_alert() -> Alert:
+    """What services say of their own pools, whichever cluster these lead to: connections that are not given back, or a
+    pool that is too small."""
     used = 'max by (job, pod, endpoint) (database_pool_connections{state="used"})'
     return {
         "name": "ServicePoolFull",

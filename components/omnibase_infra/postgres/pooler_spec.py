@@ -31,6 +31,7 @@ def pooler(cluster: str, role: str, args: PostgresClusterArgs) -> Manifest:
                 "poolMode": "transaction",
                 "image": args["image"],
                 "parameters": parameters(args),
+                **_certificates(args),
                 "pg_hba": [
                     *databases.entries(args, "0.0.0.0/0"),
                     *databases.entries(args, "::/0"),
@@ -46,6 +47,14 @@ def pooler(cluster: str, role: str, args: PostgresClusterArgs) -> Manifest:
             "template": _template(cluster, name, args),
         },
     }
+
+
+def _certificates(args: PostgresClusterArgs) -> Manifest:
+    """Those of the cluster, by name: the operator looks at a pooler again when the Pooler changes, and not when its
+    cluster gets another Secret. What it makes itself it changes in place."""
+    if "tls_secret" not in args:
+        return {}
+    return {"clientTLSSecret": {"name": args["tls_secret"]}, "serverCASecret": {"name": args["ca_secret"]}}
 
 
 def parameters(args: PostgresClusterArgs) -> dict[str, str]:

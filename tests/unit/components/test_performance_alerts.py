@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from omnibase_infra.monitoring.checks import problems
-from omnibase_infra.postgres import performance_alerts
+from omnibase_infra.postgres import performance_alerts, service_pool_alert
 
 from tests.stacks.support import stacks
 from tests.stacks.support.promtool import Case, Rules, expected, page_problems
 from tests.stacks.support.samples import monitoring
 
-ALERTS = performance_alerts("database", 1, 200)
+ALERTS = [*performance_alerts("database", 1, 200), service_pool_alert()]
 RULES = Rules(monitoring(), ALERTS)
 NAMES = list(dict.fromkeys(alert["name"] for alert in ALERTS))
 SERVER = 'job="database",pod="d"'
