@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from omnibase_infra.config.databases import MONITOR_ROLE
+from omnibase_infra.config.postgres_versions import ANYTHING, Version, minor_problems, version_text
 from omnibase_infra.naming import stack_namespace
-from omnibase_infra.postgres.major_upgrade import ANYTHING, Version, minor_problems
 from rich.console import Console
 
 from local import stack as stacks
@@ -117,7 +117,7 @@ def upgrade_check(place: Place, wanted: Wanted, *, as_json: bool, console: Conso
     saved = back(read_backups(client, space, place.cluster), wanted.backup_within, datetime.now(UTC))
     checks = [*judge(server, target, wanted.extensions), whole(_declared(client, space, place.cluster)), saved]
     if as_json:
-        versions = {"from": _text(server.version), "to": _text(target)}
+        versions = {"from": version_text(server.version), "to": version_text(target)}
         print(json.dumps({**versions, "bytes": server.bytes, "checks": [asdict(each) for each in checks]}, indent=2))
     else:
         _show(server, target, checks, console)
@@ -136,7 +136,7 @@ def target_version(to: str, now: Version) -> Version:
     target = (int(found[1]), int(found[2] or ANYTHING))
     if target[0] <= now[0]:
         raise InputError(
-            f"--to {to}: the server is PostgreSQL {_text(now)} already",
+            f"--to {to}: the server is PostgreSQL {version_text(now)} already",
             hint="another minor version needs no check: it is rolled out instance by instance",
         )
     return target
@@ -170,7 +170,9 @@ def judge(server: Server, target: Version, extensions: Collection[str]) -> Itera
     """What stands against an upgrade of this server to a version."""
     pairs = [each.removeprefix("image: ") for each in minor_problems(server.version, target)]
     yield Check(
-        name="versions", good=not pairs, found="; ".join(pairs) or f"{_text(server.version)} to {_text(target)}"
+        name="versions",
+        good=not pairs,
+        found="; ".join(pairs) or f"{version_text(server.version)} to {version_text(target)}",
     )
     strange = [each for each in server.all("extensions") if each.split(": ")[1] not in extensions]
     yield _none(
@@ -230,10 +232,6 @@ def _show(server: Server, target: Version, checks: Sequence[Check], console: Con
     print_rows(("check", "", "found", "what to do"), cells, console)
     bad = sum(not each.good for each in checks)
     console.print(
-        f"PostgreSQL {_text(server.version)} to {_text(target)}, each standby clones {server.bytes / 2**30:.1f} GiB: "
+        f"PostgreSQL {version_text(server.version)} to {version_text(target)}, each standby clones {server.bytes / 2**30:.1f} GiB: "
         + (f"{bad} of {len(checks)} checks are not good" if bad else "nothing stands against it")
     )
-
-
-def _text(version: Version) -> str:
-    return str(version[0]) if version[1] == ANYTHING else f"{version[0]}.{version[1]}"

@@ -91,6 +91,12 @@ def side_by_side(stacks: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, A
     return [_moved(each, number) for number, stack in enumerate(stacks) for each in stack]
 
 
+def own(program: Program, rules: set[str]) -> set[str]:
+    """Of the rules that a program breaks beside others those that it breaks by itself: once one of them brings an
+    alert, each service is asked for its own."""
+    return rules - ({"service-has-alert"} - set(program.stopped_by))
+
+
 def number_of(name: str) -> int:
     """The program, by its place among `side_by_side`, that a resource is of."""
     return int(name.partition(" ")[0])

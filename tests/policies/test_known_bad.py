@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from omnibase_policies import Finding, Level, State, check_registrations
 
-from tests.policies.known_bad_kit import STACK, Program, few, mended_few, number_of, programs, side_by_side
+from tests.policies.known_bad_kit import STACK, Program, few, mended_few, number_of, own, programs, side_by_side
 
 PROGRAMS = programs()
 
@@ -36,7 +36,7 @@ def test_programs_side_by_side_break_what_each_breaks_alone() -> None:
     rules: dict[int, set[str]] = {}
     for each in broken(together):
         rules.setdefault(number_of(together[each.object_index]["name"]), set()).add(each.rule)
-    assert {each.name: rules.get(number) for number, each in enumerate(few())} == {
+    assert {each.name: own(each, rules.get(number, set())) for number, each in enumerate(few())} == {
         each.name: set(each.stopped_by) for each in few()
     }
     assert stopping(side_by_side([each.mended() for each in mended_few()])) == []

@@ -8,17 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from omnibase_infra.config.postgres_versions import ANYTHING, Version, minor_problems
+
 _VERSION = re.compile(r":(\d+)(?:\.(\d+))?[^/@]*@sha256:")
-_SLOTS = (17, 6)
-"""From here on pg_upgrade takes a server whose slots have a limit."""
-_MARKED_COLUMNS = (17, 12)
-"""From here on a server marks the columns of its tables, and what was released before cannot read the mark."""
-_READS_MARKS = {18: 7}
-"""Major version -> first minor version that can."""
-ANYTHING = 10_000
-"""Minor version of a tag that names none: nothing is known against it."""
 Spec = Mapping[str, Any]
-Version = tuple[int, int]
 
 
 def version_of(image: str) -> Version | None:
@@ -53,21 +46,6 @@ def problems(old: Spec, new: Spec, *, data_major: int | None = None) -> list[str
     return [*minor_problems(before, after), *_alone(old, new), *_archive(old, new)]
 
 
-def minor_problems(before: Version, after: Version) -> Iterator[str]:
-    """Why these two releases do not go together."""
-    if before[0] == _SLOTS[0] and before < _SLOTS:
-        yield (
-            f"image: pg_upgrade from PostgreSQL {_text(before)} fails while slots have a limit "
-            f"(max_slot_wal_keep_size); update to {_text(_SLOTS)} or newer first"
-        )
-    needed = _READS_MARKS.get(after[0], 0)
-    if before[0] == _MARKED_COLUMNS[0] and before >= _MARKED_COLUMNS and after[1] < needed:
-        yield (
-            f"image: pg_upgrade from PostgreSQL {_text(before)} to {_text(after)} fails: that is older, and does not "
-            f"know the option pg_attver of columns; take {after[0]}.{needed} or newer"
-        )
-
-
 def _alone(old: Spec, new: Spec) -> Iterator[str]:
     """Nothing else changes in the same update: with a way back that is one line, and a failure that has one cause."""
     names = sorted(key for key in {*old, *new} - {"imageName", "plugins"} if old.get(key) != new.get(key))
@@ -90,7 +68,3 @@ def _archive(old: Spec, new: Spec) -> Iterator[str]:
 def _archives(spec: Spec) -> set[str]:
     parameters = [each.get("parameters") or {} for each in spec.get("plugins") or []]
     return {str(each["serverName"]) for each in parameters if "serverName" in each}
-
-
-def _text(version: Version) -> str:
-    return str(version[0]) if version[1] == ANYTHING else f"{version[0]}.{version[1]}"

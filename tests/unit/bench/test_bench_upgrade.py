@@ -49,7 +49,7 @@ def test_a_row_that_is_missing_and_a_table_that_is_new_are_differences() -> None
 
 
 def test_the_older_and_the_newer_image_are_a_pair_that_the_component_takes() -> None:
-    from omnibase_infra.postgres.major_upgrade import minor_problems  # noqa: PLC0415
+    from omnibase_infra.config.postgres_versions import minor_problems  # noqa: PLC0415
 
     def version(text: str) -> tuple[int, int]:
         major, minor = text.split(".")

@@ -9,7 +9,7 @@ import json
 from typing import Any, cast
 
 import pytest
-from omnibase_infra.postgres.major_upgrade import ANYTHING
+from omnibase_infra.config.postgres_versions import ANYTHING
 from rich.console import Console
 
 from local.errors import InputError, LocalError

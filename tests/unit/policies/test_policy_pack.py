@@ -27,8 +27,8 @@ POLICIES = {each.name: each for each in policies()}
 OF_MARKS = {"sensitive-input-is-pulumi-secret"}
 """Rules that need the marks of secrets, which the SDK's servicer takes off."""
 SILENT = {
-    "egress-host-listed", "image-evidence", "image-proven-in-staging", "image-registry-allowlist", "limit-maximum",
-    "request-maximum", "required-annotations", "required-labels",
+    "egress-host-listed", "image-evidence", "image-proven-in-staging", "image-registry-allowlist", "image-user-nonroot",
+    "limit-maximum", "request-maximum", "required-annotations", "required-labels",
 }  # fmt: skip
 """Rules that say nothing without parameters."""
 WAIVER = {"object": "Pod/orders/orders", "reason": "a test", "owner": "data", "until": "2999-01-31"}
