@@ -231,7 +231,8 @@ def _show(server: Server, target: Version, checks: Sequence[Check], console: Con
     cells = [(each.name, "good" if each.good else "NOT", each.found, each.remedy) for each in checks]
     print_rows(("check", "", "found", "what to do"), cells, console)
     bad = sum(not each.good for each in checks)
+    both = f"{version_text(server.version)} to {version_text(target)}"
     console.print(
-        f"PostgreSQL {version_text(server.version)} to {version_text(target)}, each standby clones {server.bytes / 2**30:.1f} GiB: "
+        f"PostgreSQL {both}, each standby clones {server.bytes / 2**30:.1f} GiB: "
         + (f"{bad} of {len(checks)} checks are not good" if bad else "nothing stands against it")
     )

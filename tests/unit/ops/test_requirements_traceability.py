@@ -29,7 +29,8 @@ def run_pytest(directory: Path, body: str, *options: str) -> subprocess.Complete
     (directory / "test_sample.py").write_text(body)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options],
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},  # other plugins triple the time of these runs
+        # other plugins triple the time of these runs
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         cwd=directory, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
 
