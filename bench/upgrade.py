@@ -52,7 +52,7 @@ INSERT INTO customer (name, facts, born, picture) SELECT 'Kundin Nr. ' || n || '
 INSERT INTO purchase (customer, stage, amount, lines, at) SELECT 1 + n % ({rows} / 10),
     (enum_range(NULL::stage))[1 + n % 3], n / 7.0, jsonb_build_object('n', n, 'text', repeat(md5(n::text), 3)),
     timestamptz '2026-01-01' + n * interval '1 min' FROM generate_series(1, {rows}) n;
-INSERT INTO event SELECT timestamptz '2025-06-01' + n * interval '1 min', md5(n::text)
+INSERT INTO event SELECT timestamptz '2025-12-01' + n * interval '1 min', md5(n::text)
     FROM generate_series(1, {rows}) n;
 CREATE INDEX ON customer USING gin (name gin_trgm_ops);
 CREATE INDEX ON purchase (stage, at) WHERE stage <> 'sent';
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure; 1 where something is missing or could not be measured."""
     parser = argparse.ArgumentParser(prog="bench.upgrade", description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000, help="of the largest table")
-    parser.add_argument("--keep", action="store_true", help="leave the node")
+    parser.add_argument("--keep", action="store_true", help="leave the node to look at; the next run wants a new one")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     options = parser.parse_args(arguments)
     for name, value in _DEFAULTS.items():
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def prepare(paths: Paths, progress: Progress, rows: int) -> Upgrade:
-    """Node, both images, operator and cluster; what is there already stays."""
+    """Node, both images, operator and cluster."""
     with exclusive(paths, "make bench-upgrade"):
         machine.start_machine(paths, progress, [*IMAGES, OLDER_POSTGRES, NEWER_POSTGRES], retry="make bench-upgrade")
         images = json.loads(paths.images_lock.read_text())["images"]

@@ -76,3 +76,34 @@ def test_what_a_database_cannot_become_is_refused_in_preview_and_update_also_wit
     _declare(database, storage_gib=3)
     database.run("up")
     assert database.get("postgresql.cnpg.io/v1", "Cluster", "db")["spec"]["storage"]["size"] == "3Gi"
+
+
+def _data_are_of(major: int, database: Stack, cluster: Cluster) -> None:
+    """What the operator says of a cluster's data."""
+    found = database.get("postgresql.cnpg.io/v1", "Cluster", "db")
+    path = cluster.path(found, "db") + "/status"
+    status = {"pgDataImageInfo": {"image": found["spec"]["imageName"], "majorVersion": major}}
+    cluster.client.request("PATCH", path, body={"status": status}, content_type="application/merge-patch+json")
+
+
+@pytest.mark.req("C2.1")
+def test_the_older_image_comes_back_after_an_upgrade_that_failed_and_not_after_one_that_succeeded(
+    database: Stack, cluster: Cluster
+) -> None:
+    newer = POSTGRES.replace(":17.6@", ":18.7@")
+    _declare(database, image=newer, instances=3)
+    assert "comes together with a change of instances; one step" in " ".join(database.run("preview", code=None).split())
+
+    _data_are_of(17, database, cluster)  # and they stay so: pg_upgrade refused
+    _declare(database, image=newer)
+    database.run("up")
+    _declare(database)
+    database.run("up")
+    assert database.get("postgresql.cnpg.io/v1", "Cluster", "db")["spec"]["imageName"] == POSTGRES
+
+    _declare(database, image=newer)
+    database.run("up")
+    _data_are_of(18, database, cluster)
+    database.run("refresh")
+    _declare(database)
+    assert "data of PostgreSQL 18 cannot be read by 17" in " ".join(database.run("preview", code=None).split())

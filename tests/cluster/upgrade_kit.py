@@ -9,18 +9,28 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from omnibase_infra.postgres import cluster_spec
+
 from local.images.catalogue import NEWER_POSTGRES, OLDER_POSTGRES
 from local.images.prepare import build_steps
 from local.paths import Paths
 from local.progress import Progress
 from local.steps import run_steps
+from tests.stacks.support.samples import postgres
 
 _ROOT = Path(__file__).resolve().parents[2]
 _UID = 26
 NEW = "/opt/postgresql/bin"
 OLD = f"/controller/old{NEW}"
 DATA, NEW_DATA = "/data/pgdata", "/data/pgdata-new"
-_SETTINGS = "listen_addresses = ''\nunix_socket_directories = '/run'\nfsync = off\n"
+_SETTINGS = {
+    **cluster_spec.parameters(postgres(environment="prod")),
+    "shared_preload_libraries": "pg_stat_statements,auto_explain",  # in a cluster the operator adds them
+    "listen_addresses": "",
+    "unix_socket_directories": "/run",
+    "fsync": "off",
+    "shared_buffers": "16MB",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +105,7 @@ class Servers:
 
     def _configure(self, data: str) -> None:
         with (self.root / data.removeprefix("/") / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.writelines(f"{key} = '{value}'\n" for key, value in _SETTINGS.items())
 
     def _inside(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         mounts = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && cd /'
