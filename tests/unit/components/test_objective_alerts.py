@@ -36,7 +36,7 @@ def burning(kind: str, severity: str, share: str) -> dict[str, Any]:
     return expected(alert, severity, {"service": "reference", "objective": kind}, summary)
 
 
-def course(directory: Path, series: dict[str, str], moments: dict[str, list[dict[str, Any]]], step: str = "1m") -> str:
+def course(directory: Path, series: dict[str, str], moments: dict[str, list[dict[str, Any]]], step: str = "2m") -> str:
     """What promtool says: at each moment exactly these alerts on the objective fire."""
     given = [{"series": name, "values": values} for name, values in series.items()]
     wanted = [
@@ -49,9 +49,9 @@ def course(directory: Path, series: dict[str, str], moments: dict[str, list[dict
 @pytest.mark.req("C3.9", "C6.4", "R13")
 def test_a_budget_that_would_be_gone_within_days_calls_somebody_and_stops_soon_after_its_cause(tmp_path: Path) -> None:
     # 2 % fail from the first hour to the second: 20 times as fast as allowed
-    series = {GOOD: "0+98x600", BAD: "0x60 2+2x59 120x480", f'http_requests_total{{{PROBE},status="503"}}': "0+9x600"}
+    series = {GOOD: "0+98x300", BAD: "0x30 2+2x29 60x240", f'http_requests_total{{{PROBE},status="503"}}': "0+9x300"}
     moments = {
-        "55m": [],
+        "54m": [],
         "1h58m": [
             burning("availability", "critical", "1.935%"),
             burning("availability", "warning", "0.9932%"),
@@ -64,10 +64,10 @@ def test_a_budget_that_would_be_gone_within_days_calls_somebody_and_stops_soon_a
 
 def test_slow_answers_use_up_a_budget_of_their_own(tmp_path: Path) -> None:
     # from the first hour to the second four of five answers are too slow
-    series = {TIMED: "0+100x600", QUICK: "0+100x60 6020+20x59 7300+100x480"}
+    series = {TIMED: "0+100x300", QUICK: "0+100x30 3020+20x29 3700+100x240"}
     moments = {
-        "55m": [],
-        "1h59m": [burning("latency", "critical", "78.67%"), burning("latency", "warning", "39.66%")],
+        "54m": [],
+        "1h58m": [burning("latency", "critical", "77.33%"), burning("latency", "warning", "39.32%")],
         "3h30m": [burning("latency", "warning", "22.86%")],
         "9h": [],
     }
@@ -85,11 +85,11 @@ def test_a_slow_leak_warns_and_calls_nobody(tmp_path: Path) -> None:
     "series",
     [
         # four failures of a quiet night
-        {GOOD: "0+1x200", BAD: "0x30 1 2 3 4x160"},
+        {GOOD: "0+1x100", BAD: "0x15 1 2 3 4x80"},
         # as many as the promise allows
-        {GOOD: "0+999x200", BAD: "0+1x200"},
+        {GOOD: "0+999x100", BAD: "0+1x100"},
         # only probes fail
-        {GOOD: "0+10x200", f'http_requests_total{{{PROBE},status="503"}}': "0+10x200"},
+        {GOOD: "0+10x100", f'http_requests_total{{{PROBE},status="503"}}': "0+10x100"},
         # nobody calls
         {},
     ],
