@@ -34,6 +34,11 @@ def connection(connections: dict[str, Any] | None) -> dict[str, Any]:
 given = platform.get_output("database_connections").apply(connection)
 
 
+def port(document: dict[str, Any]) -> int:
+    """Of the pooler. On the way between stacks every number becomes a float."""
+    return int(document["endpoints"]["rw"]["port"])
+
+
 def told(value: Callable[[dict[str, Any]], object]) -> pulumi.Output[str]:
     """Something of the document."""
     return given.apply(lambda known: str(value(known["document"])))
@@ -49,7 +54,7 @@ args: HardenedWorkloadArgs = {
     "env": {
         "REFERENCE_DATABASE_RW_HOST": told(lambda document: document["endpoints"]["rw"]["host"]),
         "REFERENCE_DATABASE_RO_HOST": told(lambda document: document["endpoints"]["ro"]["host"]),
-        "REFERENCE_DATABASE_PORT": told(lambda document: document["endpoints"]["rw"]["port"]),
+        "REFERENCE_DATABASE_PORT": told(port),
         "REFERENCE_DATABASE_NAME": told(lambda document: document["dbname"]),
         "REFERENCE_DATABASE_USER": told(lambda document: document["user"]),
         "REFERENCE_DATABASE_SSLMODE": told(lambda document: document["sslmode"]),
@@ -71,8 +76,6 @@ try:
 except ArgsError as error:
     pulumi.log.error(str(error))
     sys.exit(32)  # the language host's code for "the reason is on the screen already"
-pulumi.export(
-    "database", told(lambda document: f"{document['endpoints']['rw']['host']}:{document['endpoints']['rw']['port']}")
-)
+pulumi.export("database", told(lambda document: f"{document['endpoints']['rw']['host']}:{port(document)}"))
 pulumi.export("namespace", args["namespace"])
 pulumi.export("cluster_ip", guestbook.cluster_ip)
