@@ -26,7 +26,10 @@ const (
 	longestReply  = 4 << 20
 )
 
-var errNotFound = errors.New("not found")
+var (
+	errNotFound   = errors.New("not found")
+	errUnverified = errors.New("it answers, with a certificate that is not taken")
+)
 
 // cluster is what is read of a CloudNativePG Cluster.
 type cluster struct {
@@ -79,6 +82,7 @@ type kubernetes struct {
 	url, namespace, name string
 	token                func() (string, error)
 	client, instances    *http.Client
+	authority, host      string // of the instances' certificates
 }
 
 func inCluster(namespace, name string) (*kubernetes, error) {
@@ -86,13 +90,15 @@ func inCluster(namespace, name string) (*kubernetes, error) {
 	if err != nil {
 		return nil, err
 	}
-	instances, err := trust(authorityFile, name+"-rw")
+	host := name + "-rw"
+	instances, err := trust(authorityFile, host)
 	if err != nil {
 		return nil, err
 	}
 	address := net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"))
 	return &kubernetes{
 		url: "https://" + address, namespace: namespace, name: name, client: api, instances: instances,
+		authority: authorityFile, host: host,
 		// Read every time: the kubelet renews it.
 		token: func() (string, error) {
 			text, err := os.ReadFile(accountFolder + "/token")
@@ -141,14 +147,27 @@ func (api *kubernetes) end(ctx context.Context, it *pod) error {
 }
 
 func (api *kubernetes) ready(ctx context.Context, address string) error {
+	return api.ask(ctx, "https://"+net.JoinHostPort(address, statusPort)+"/readyz")
+}
+
+// ask is about an instance. Who answers with a certificate that is not taken stands not still: the authority may have
+// been renewed, so it is read again for the next question.
+func (api *kubernetes) ask(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	url := "https://" + net.JoinHostPort(address, statusPort) + "/readyz"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	return exchange(api.instances, request, nil)
+	err = exchange(api.instances, request, nil)
+	var refused *tls.CertificateVerificationError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if renewed, failed := trust(api.authority, api.host); failed == nil {
+		api.instances = renewed
+	}
+	return fmt.Errorf("%w: %w", errUnverified, err)
 }
 
 func (api *kubernetes) path(pod string) string {

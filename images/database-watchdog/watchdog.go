@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -39,6 +40,11 @@ func (watch *watchdog) look(ctx context.Context) time.Duration {
 	if problem == nil {
 		watch.since = time.Time{}
 		return pause
+	}
+	if errors.Is(problem, errUnverified) {
+		slog.Warn("the primary answers and cannot be judged", "pod", watch.primary.Metadata.Name, "problem", problem.Error())
+		watch.since = time.Time{}
+		return patience
 	}
 	if watch.since.IsZero() {
 		watch.since = asked

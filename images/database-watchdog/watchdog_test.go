@@ -2,7 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -12,8 +23,10 @@ type world struct {
 	found   cluster
 	primary *pod
 	hangs   bool
-	ended   []string
-	clock   time.Time
+	// stranger: it answers with a certificate of an authority that we do not know.
+	stranger bool
+	ended    []string
+	clock    time.Time
 }
 
 func newWorld() *world {
@@ -41,6 +54,9 @@ func (world *world) cluster(context.Context) (*cluster, error) {
 func (world *world) pod(context.Context, string) (*pod, error) { return world.primary, nil }
 
 func (world *world) ready(context.Context, string) error {
+	if world.stranger {
+		return errUnverified
+	}
 	if !world.hangs {
 		return nil
 	}
@@ -82,6 +98,58 @@ func TestAPrimaryThatStandsStillIsDeletedOnce(t *testing.T) {
 	if len(world.ended) != 1 || world.ended[0] != "uid-1" {
 		t.Errorf("deleted: %v", world.ended)
 	}
+}
+
+func TestAPrimaryWhoseCertificateIsNotTakenIsLeftAlone(t *testing.T) {
+	world := newWorld()
+	world.stranger = true
+	if world.watch(time.Minute) != 0 {
+		t.Error("a manager that answers, with a certificate of another authority, was taken for silent")
+	}
+}
+
+func TestAnAuthorityThatWasRenewedIsReadAgain(t *testing.T) {
+	manager := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer manager.Close()
+	other := httptest.NewUnstartedServer(nil)
+	other.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	other.StartTLS()
+	defer other.Close()
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	write := func(it *httptest.Server) {
+		block := &pem.Block{Type: "CERTIFICATE", Bytes: it.Certificate().Raw}
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(other)
+	client, err := trust(file, "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := &kubernetes{instances: client, authority: file, host: "example.com"}
+	if err := api.ask(context.Background(), manager.URL); !errors.Is(err, errUnverified) {
+		t.Errorf("of another authority: %v", err)
+	}
+	write(manager)
+	_ = api.ask(context.Background(), manager.URL) // still by the old one, and reads the new one
+	if err := api.ask(context.Background(), manager.URL); err != nil {
+		t.Errorf("after it was renewed: %v", err)
+	}
+}
+
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}
 }
 
 func TestAShortSilenceIsForgotten(t *testing.T) {

@@ -14,6 +14,7 @@ The home needs `DECISIONS`, by a migration, and the server of the others `max_pr
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -42,7 +43,8 @@ _DECIDE = "INSERT INTO two_phase_decisions (id, committed) VALUES (%s, true)"
 _GIVE_UP = "INSERT INTO two_phase_decisions (id, committed) VALUES (%s, false) ON CONFLICT DO NOTHING"
 _READ = "SELECT committed FROM two_phase_decisions WHERE id = %s"
 # Older than any transaction can be: PostgreSQL ends those that are idle, and what runs for a day is ended by people.
-_FORGET = "DELETE FROM two_phase_decisions WHERE decided_at < now() - interval '1 day' AND id <> ALL (%s)"
+_FORGET = """DELETE FROM two_phase_decisions
+  WHERE decided_at < now() - interval '1 day' AND id LIKE %s AND id <> ALL (%s)"""
 _YOUNG_SECONDS = 30
 _log = structlog.get_logger("two_phase")
 
@@ -59,6 +61,13 @@ class TwoPhase:
     """Name of the home's database: who looks at a prepared transaction finds the decision there."""
     home: Connect
     others: Mapping[str, Connect]
+    """By name. Coordinators with the same names end each other's transactions, so these are the same databases."""
+
+    @property
+    def kind(self) -> str:
+        """What the numbers of its transactions begin with. Only who sees all databases of a transaction may forget its
+        decision: one of them may still wait for it."""
+        return hashlib.sha256("\n".join(sorted(self.others)).encode()).hexdigest()[:8]
 
     async def run(self, work: Work[Result]) -> Result:
         """Do `work` in all databases and commit it in all of them.
@@ -67,7 +76,7 @@ class TwoPhase:
             InDoubtError: it was prepared, and then the home did not answer any more.
             Exception: whatever `work` raises, or the reason why nothing was committed anywhere.
         """
-        number = uuid.uuid4().hex
+        number = f"{self.kind}{uuid.uuid4().hex[len(self.kind) :]}"
         async with AsyncExitStack() as stack:
             home = await _until_the_end(stack, self.home)
             others = {name: await _until_the_end(stack, connect) for name, connect in self.others.items()}
@@ -113,7 +122,7 @@ class TwoPhase:
                     found[xid.gtrid] = max(found.get(xid.gtrid, 0), await _age(connection, xid))
         ended = [(number, await self.settle(number)) for number, age in found.items() if age >= older_than_seconds]
         async with await self.home() as home:
-            await home.execute(_FORGET, [list(found)])
+            await home.execute(_FORGET, [f"{self.kind}%", list(found)])
         for number, committed in ended:
             await _log.awarning("prepared transaction ended", transaction=number, committed=committed)
         return ended

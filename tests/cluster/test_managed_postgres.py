@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
-from omnibase_infra.postgres import Connection, connection_files
+from omnibase_infra import ManagedDatabaseArgs, ManagedPostgresArgs
+from omnibase_infra.postgres import Connection, connection_files, migrating
+from omnibase_infra.postgres.managed import rights
+from pulumi import Output
 
 from tests.cluster.example_kit import Example, copy_example, own_engine
 from tests.cluster.migrations_kit import World
@@ -104,22 +107,29 @@ def test_the_application_reads_and_writes_rows_and_nothing_else(
 
 @pytest.mark.req("C2.3")
 def test_migrations_run_as_the_migrator_who_is_nothing_but_the_owner_and_the_reader_reads_what_they_make(
-    server: DebianPostgres, orders: Example, tmp_path: Path
+    server: DebianPostgres, orders: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passwords = orders.outputs()["passwords"]
     migrator = server.connect(_MIGRATOR, passwords[_MIGRATOR], _DATABASE)
     with migrator, pytest.raises(psycopg.errors.InsufficientPrivilege):
         migrator.execute("CREATE TABLE public.migrated (id int)")
     (tmp_path / "password").write_text(passwords[_MIGRATOR])
-    connection = {
-        "host": HOST, "port": server.port, "database": _DATABASE, "user": _MIGRATOR,
-        "password_file": str(tmp_path / "password"), "ca_file": str(server.directory / "tls" / "ca.crt"),
-    }  # fmt: skip
-    plan = {_DATABASE: {"connection": connection, "directory": _DATABASE, "owner": _OWNER}}
-    world = World(server, tmp_path, databases=plan)
     up = "CREATE TABLE migrated (id int); INSERT INTO migrated VALUES (1);"
-    world.write(_DATABASE, {"0001_migrated.up.sql": up, "0001_migrated.down.sql": "DROP TABLE migrated;"})
-    world.run("up")
+    files = {"0001_migrated.up.sql": up, "0001_migrated.down.sql": "DROP TABLE migrated;"}
+    # as the Job has it, at the places of this machine; its host is a variable of the pod
+    settings: ManagedDatabaseArgs = {
+        "owner": _OWNER, "app_role": _APP, "read_only_role": _READER, "migrations": {"files": files},
+    }  # fmt: skip
+    sets = rights.migrated(cast(ManagedPostgresArgs, {"databases": {_DATABASE: settings}}))
+    planned = migrating.plan(sets, Output.from_input(HOST), server.port)["databases"][_DATABASE]
+    places = {"password_file": str(tmp_path / "password"), "ca_file": str(server.directory / "tls" / "ca.crt")}
+    planned |= {"connection": {**planned["connection"], **places}, "directory": _DATABASE}
+    world = World(server, tmp_path, databases={_DATABASE: planned})
+    world.write(_DATABASE, files)
+    monkeypatch.setenv("PGHOST", "elsewhere.invalid")
+    assert f"no connection to elsewhere.invalid:{server.port} as {_MIGRATOR}" in world.run("apply", code=1)
+    monkeypatch.setenv("PGHOST", HOST)
+    assert "rights given" not in world.run("apply"), "what the provider gave is all that the runner wants"
     with server.connect(_READER, passwords[_READER], _DATABASE) as reader:
         assert reader.execute("SELECT id FROM public.migrated").fetchall() == [(1,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

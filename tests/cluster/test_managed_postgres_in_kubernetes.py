@@ -1,10 +1,12 @@
-"""A workload in the cluster on a database outside of it: the Secrets, the flow and the address of ManagedPostgres."""
+"""A workload in the cluster on a database outside of it: the Secrets, the flow and the address of ManagedPostgres, and
+its migrations, which a Job runs there."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ import pytest
 
 from local.node import NetworkPlan, Node
 from local.paths import Paths
-from tests.cluster.example_kit import Example, copy_example
+from tests.cluster.example_kit import ROOT, Example, copy_example
 from tests.cluster.node_kit import wait_for
 from tests.cluster.postgres_kit import ADMIN, ADMIN_PASSWORD, DebianPostgres, new_server
 
@@ -47,8 +49,12 @@ space_of_shop = Environment("shop-space", {"namespace": space, "environment": "d
 shop = {"name": "shop", "namespace": space, "labels": {"app.kubernetes.io/name": "shop"}}
 orders = ManagedPostgres("orders", {
     "environment": "dev", "host": host, "port": port, "ca": Path(authority).read_text(), "administrator": admin,
-    "databases": {"orders": {"owner": "orders_owner", "app_role": "orders_app"}},
+    "databases": {"orders": {
+        "owner": "orders_owner", "app_role": "orders_app", **config.get_object("more", {}),
+        "migrations": {"files": {path.name: path.read_text() for path in Path("migrations").glob("*.sql")}},
+    }},
     "namespace": space, "clients": [shop], "server_cidrs": [f"{host}/32"],
+    "migrator_image": config.require("migrator"),
 }, after(space_of_shop))
 HardenedWorkload("shop", {
     "namespace": space, "environment": "dev", "image": config.require("image"), "memory_mib": 128, "port": 8080,
@@ -89,6 +95,7 @@ def shop(
     """The program above, deployed once."""
     made = copy_example("managed-postgres", tmp_path_factory.mktemp("shop"), paths)
     (made.directory / "__main__.py").write_text(_PROGRAM)
+    shutil.copytree(ROOT / "migrations" / "reference", made.directory / "migrations")
     settings = {
         "namespace": _SPACE,
         "context": f"omnibase-{paths.instance}",
@@ -97,6 +104,7 @@ def shop(
         "ca": str(server.directory / "tls" / "ca.crt"),
         "administrator": ADMIN,
         "image": image_references["reference"],
+        "migrator": image_references["migrator"],
     }
     for key, value in settings.items():
         made.config(key, value)
@@ -123,6 +131,47 @@ def test_a_workload_becomes_ready_on_a_database_outside_of_the_cluster(
     assert logins[0][0] >= 1, "the service keeps its connection"
 
 
+_TABLES = "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+
+
+@pytest.mark.req("C2.3", "C2.6")
+def test_the_sets_of_the_cluster_run_on_the_server_as_the_owner_who_cannot_log_in(
+    shop: Example, server: DebianPostgres
+) -> None:
+    tables = dict(server.sql(_TABLES, "orders"))
+    assert "notes" in tables
+    assert set(tables.values()) == {"orders_owner"}
+    ran = server.sql("SELECT DISTINCT applied_by FROM schema_migrations", "orders")
+    assert ran == [("orders_migrator",)]
+    may = "SELECT has_table_privilege('orders_app', '{}', 'INSERT')"
+    assert server.sql(may.format("notes"), "orders") == [(True,)]
+    assert server.sql(may.format("schema_migrations"), "orders") == [(False,)]
+
+
+@pytest.mark.req("C2.3", "P6")
+def test_a_file_that_fails_stops_the_update_and_a_mended_one_goes_on_for_a_new_role_too(
+    shop: Example, server: DebianPostgres, kubectl: Kubectl
+) -> None:
+    files = shop.directory / "migrations"
+    number = f"{len(list(files.glob('*.up.sql'))) + 1:04d}_lines"
+    (files / f"{number}.up.sql").write_text("CREATE TABLE lines AS SELECT nothing FROM notes;")
+    (files / f"{number}.down.sql").write_text("DROP TABLE lines;")
+    shop.config("more", '{"read_only_role": "orders_reader"}')
+    pods = ("get", "pods", "-n", _SPACE, "-l", "app.kubernetes.io/name=shop", "-o", "jsonpath={.items[*].metadata.uid}")
+    before = kubectl(*pods)
+    failed = shop.run("up", "--yes", "--skip-preview", code=None)
+    assert failed.code not in (0, 7)
+    assert f'{number}.up.sql:1: column "nothing" does not exist' in failed.text
+    assert "lines" not in dict(server.sql(_TABLES, "orders"))
+    (files / f"{number}.up.sql").write_text("CREATE TABLE lines AS SELECT 1 AS id;")
+    shop.run("up", "--yes", "--skip-preview")
+    may = "has_table_privilege('orders_reader', '{}', '{}')"
+    for table in ("notes", "lines"):  # what was there before the role, and what came with it
+        asked = ", ".join(may.format(table, word) for word in ("SELECT", "INSERT"))
+        assert server.sql(f"SELECT {asked}", "orders") == [(True, False)], table
+    assert kubectl(*pods) == before, "the service goes on as it is"
+
+
 def test_the_secrets_hold_what_the_role_logs_in_with(shop: Example, server: DebianPostgres, kubectl: Kubectl) -> None:
     secret = _secret(kubectl, "orders-app-role")
     assert secret == {"username": "orders_app", "password": shop.outputs()["password"]}
@@ -132,7 +181,7 @@ def test_the_secrets_hold_what_the_role_logs_in_with(shop: Example, server: Debi
 def test_the_only_way_out_is_the_servers_address(shop: Example, server: DebianPostgres, kubectl: Kubectl) -> None:
     found = json.loads(kubectl("get", "networkpolicy", "-n", _SPACE, "-o", "json"))["items"]
     ways = [peer for policy in found for rule in policy["spec"].get("egress", []) for peer in rule["to"]]
-    assert [peer["ipBlock"]["cidr"] for peer in ways if "ipBlock" in peer] == [f"{server.host}/32"]
+    assert {peer["ipBlock"]["cidr"] for peer in ways if "ipBlock" in peer} == {f"{server.host}/32"}
 
 
 @pytest.fixture

@@ -124,6 +124,24 @@ def test_what_was_prepared_survives_the_death_of_the_server(
     assert counts(server) == [1, 1, 1]
 
 
+def test_a_coordinator_of_other_databases_never_forgets_a_decision_that_is_still_needed(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    """Two services share a home. A database of one of them is away for longer than decisions are kept."""
+    mine, others = ({name: connections[name] for name in (HOME, other)} for other in ("stock", "shop"))
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "before tpc_commit 1", json.dumps(mine)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    external_database.sql("UPDATE two_phase_decisions SET decided_at = now() - interval '2 days'", HOME)
+    assert recover(others) == []
+    ((_, committed),) = recover(mine)
+    assert committed
+    assert counts(external_database) == [1, 0, 1]
+    external_database.sql("UPDATE two_phase_decisions SET decided_at = now() - interval '2 days'", HOME)
+    assert recover(mine) == []
+    left = f"SELECT count(*) FROM two_phase_decisions WHERE id LIKE '{coordinator(mine).kind}%'"  # noqa: S608
+    assert external_database.sql(left, HOME) == [(0,)], "in the end it is forgotten"
+
+
 def server_restarts(server: DebianPostgres) -> bool:
     try:
         server.start()

@@ -164,10 +164,20 @@ def test_new_passwords_are_other_secrets() -> None:
 
 def test_consumers_may_connect_to_their_clusters_poolers_and_to_no_other() -> None:
     flows = {each.name: each.inputs for each in objects("NetworkPolicy")}
-    arrow = flows["analytics-database-client-dashboards-egress"]
-    assert arrow["metadata"]["namespace"] == "people"
-    assert arrow["spec"]["podSelector"]["matchLabels"] == {"app": "grafana"}
-    assert "database-client-dashboards-egress" not in flows
+    arrow = flows["analytics-database-client-dashboards-ingress"]
+    assert arrow["metadata"]["namespace"] == "omnibase-prod"
+    (rule,) = arrow["spec"]["ingress"]
+    assert rule["ports"] == [{"port": 5432, "protocol": "TCP"}]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "people"}
+    assert peer["podSelector"]["matchLabels"] == {"app": "grafana"}
+    assert "database-client-dashboards-ingress" not in flows
+
+
+def test_nothing_is_taken_from_pods_in_a_namespace_of_others() -> None:
+    """A policy on their way out would refuse everything else that they do, names first."""
+    spaces = {each.inputs["metadata"]["namespace"] for each in objects("NetworkPolicy")}
+    assert not spaces & {"web", "people"}
 
 
 def test_other_stacks_are_told_of_every_cluster() -> None:

@@ -20,8 +20,8 @@ class _Strict(BaseModel):
 class Connection(_Strict):
     """How one database is reached. Never through a pooler: a lock belongs to one server connection."""
 
-    host: Annotated[str, Field(min_length=1)]
-    """Name, address, or directory of a socket."""
+    host: Annotated[str, Field(min_length=1)] | None = None
+    """Name, address, or directory of a socket; default: the variable PGHOST, as everywhere in libpq."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
     database: Annotated[str, Field(min_length=1)]
     user: Annotated[str, Field(min_length=1)]

@@ -108,6 +108,8 @@ class Session:
         given: dict[str, Any] = {
             "host": place.host, "port": place.port, "dbname": place.database, "user": place.user,
             "sslmode": place.sslmode, "connect_timeout": limits.connect,
+            # on the way to a server of others, a connection that says nothing while an index is built is forgotten
+            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
             "application_name": f"migrations, pid {os.getpid()} on {socket.gethostname()}",
             "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
         }  # fmt: skip
@@ -137,12 +139,13 @@ class Session:
 
     def _not_connected(self, error: psycopg.Error) -> MigrationError:
         place = self._settings.connection
+        host = place.host or os.environ.get("PGHOST", "the local socket")
         text = " ".join(str(error).split())
         found = next((words for mark, words in _CONNECT_ADVICE if mark in text), "")
         if "SSL error" in text:
-            found = certificate_problem(place.host, place.port, place.ca_file)
+            found = certificate_problem(host, place.port, place.ca_file)
         advice = f"; {found.format(database=place.database, user=place.user)}" if found else ""
-        return self._not_ready(f"no connection to {place.host}:{place.port} as {place.user}: {text}{advice}")
+        return self._not_ready(f"no connection to {host}:{place.port} as {place.user}: {text}{advice}")
 
     def failure(self, problem: str, exit_code: int = FAILED) -> MigrationError:
         """An error of this database."""

@@ -25,13 +25,16 @@ from omnibase_infra.postgres import (
 
 
 def consumers(room: Room, cluster: PostgresConfig) -> Iterator[Party]:
-    """The pods of those who may connect to the poolers of a cluster."""
+    """The pods of those who may connect to the poolers of a cluster. A namespace of others has its own rules: a policy
+    of ours on the way out would refuse whatever else these pods do."""
     for name, consumer in room.config.postgres.consumers.items():
         if any(key in cluster.databases for key in consumer.databases):
+            space = _space(room, consumer)
             yield {
                 "name": name,
-                "namespace": _space(room, consumer),
+                "namespace": space,
                 "labels": dict(consumer.labels) or {"app.kubernetes.io/name": name},
+                "unmanaged": space != room.namespace,
             }
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from omnibase_infra.postgres import databases, inspectors, migrating, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
 from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
+from omnibase_infra.postgres.names import PORT
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _IMAGE = re.compile(r":(\d+)[^/@]*@sha256:[0-9a-f]{64}$")
@@ -92,13 +93,14 @@ def _migrations(args: PostgresClusterArgs) -> list[str]:
     for name, role in databases.migrators(args).items():
         settings = args["databases"][name]["migrations"]
         where = f"databases[{name}].migrations"
-        found += [f"{where}: {problem}" for problem in [*name_problems("migrator", role), *_set(settings)]]
+        found += [f"{where}: {problem}" for problem in [*name_problems("migrator", role), *set_problems(settings)]]
     if databases.migrators(args) and "migrator_image" not in args:
         found.append("migrator_image is required: there are databases with migrations")
-    return [*found, *_order(args)]
+    return [*found, *order_problems(databases.migrated(args))]
 
 
-def _set(settings: PostgresMigrationsArgs) -> list[str]:
+def set_problems(settings: PostgresMigrationsArgs) -> list[str]:
+    """Why the files of a migration set cannot run."""
     try:
         newest = max((each.version for each in parsed(settings["files"])), default=0)
     except MigrationError as error:
@@ -115,12 +117,12 @@ def _set(settings: PostgresMigrationsArgs) -> list[str]:
     return found
 
 
-def _order(args: PostgresClusterArgs) -> list[str]:
+def order_problems(migrated: Mapping[str, migrating.Migrated]) -> list[str]:
     """What the runner itself would refuse of the plan."""
-    if not databases.migrators(args):
+    if not migrated:
         return []
     try:
-        Plan.model_validate(migrating.plan("database", args)).order()
+        Plan.model_validate(migrating.plan(migrated, "server", PORT)).order()
     except MigrationError as error:
         return [f"migrations: {problem}" for problem in error.problems]
     except ValidationError as error:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pulumi
 
-from omnibase_infra.config.databases import migrations_job
 from omnibase_infra.errors import refuse
 from omnibase_infra.naming import service_host
 from omnibase_infra.network import NetworkFlow, Party
@@ -27,7 +26,6 @@ from omnibase_infra.postgres.password import generated_password, role_secret
 from omnibase_infra.postgres.scrape import cluster_targets
 from omnibase_infra.postgres.watchdog import make_watchdog
 from omnibase_infra.scrape import ScrapeTarget
-from omnibase_infra.workload import HardenedWorkload
 
 
 class PostgresCluster(pulumi.ComponentResource):
@@ -89,7 +87,8 @@ class PostgresCluster(pulumi.ComponentResource):
             child(self, f"{name}-schedule", backups.schedule(name, args), depends_on=[cluster])
         made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
         if databases.migrators(args):
-            self._migrate(name, args, cluster, made)
+            incarnation = cluster.metadata.apply(lambda known: str((known or {}).get("uid", "")))
+            migrating.make_job(self, databases.migrations(name, args), [cluster, *made], incarnation)
         poolers = {role: self._pooler(name, role, args, [cluster, *made]) for role in ("rw", "ro")}
         make_watchdog(self, name, args, cluster)
         self.scrape_targets: list[ScrapeTarget] = cluster_targets(
@@ -149,20 +148,6 @@ class PostgresCluster(pulumi.ComponentResource):
             protect=guard,
             retain_on_delete=guard,
         )
-
-    def _migrate(
-        self, name: str, args: PostgresClusterArgs, cluster: KubernetesObject, made: list[KubernetesObject]
-    ) -> None:
-        """The Job. A set's digest is part of its ConfigMap's resource name too: files that come back after an update
-        that failed are the resource that is still there."""
-        job = migrations_job(name)
-        sets = [
-            child(self, f"{job}-{each}-{migrating.digest(args, each)}", migrating.files(name, each, args))
-            for each in databases.migrators(args)
-        ]
-        incarnation = cluster.metadata.apply(lambda known: str((known or {}).get("uid", "")))
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[cluster, *made, *sets])
-        HardenedWorkload(job, migrating.job(name, args, incarnation), opts)
 
     def _pooler(
         self, name: str, role: str, args: PostgresClusterArgs, after: list[KubernetesObject]

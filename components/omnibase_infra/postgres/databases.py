@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pulumi
 
 from omnibase_infra.config.databases import OPS_ROLES, migrator_role
-from omnibase_infra.naming import labels
+from omnibase_infra.naming import labels, service_host
 from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
+from omnibase_infra.postgres.migrating import Migrated, Migrations
 
 _MIGRATOR_CONNECTIONS = 2  # one works; the other is of a pod that has just been lost, until the server has seen it
 LOCALE = {
@@ -37,6 +38,37 @@ def logins(args: PostgresClusterArgs) -> Iterator[tuple[str, str]]:
 def migrators(args: PostgresClusterArgs) -> dict[str, str]:
     """Database -> role that its migrations log in as, of each database that has any."""
     return {name: migrator_role(name) for name, each in args["databases"].items() if each.get("migrations")}
+
+
+def migrations(cluster: str, args: PostgresClusterArgs) -> Migrations:
+    """What the Job is made of that migrates them."""
+    return Migrations(
+        server=cluster,
+        namespace=args["namespace"],
+        environment=args["environment"],
+        host=service_host(f"{cluster}-rw", args["namespace"]),
+        port=names.PORT,
+        party=names.instances(cluster, args["namespace"]),
+        ca_secret=ca_secret(cluster, args),
+        image=args.get("migrator_image", ""),
+        databases=migrated(args),
+        secrets={role: secret(cluster, args, role) for role in migrators(args).values()},
+        priority_class=args.get("priority_class"),
+    )
+
+
+def migrated(args: PostgresClusterArgs) -> dict[str, Migrated]:
+    """The databases with migrations, as the runner knows them."""
+    return {
+        name: Migrated(
+            owner=args["databases"][name]["owner"],
+            migrator=role,
+            writer=args["databases"][name]["app_role"],
+            reader=args["databases"][name].get("read_only_role", ""),
+            settings=args["databases"][name]["migrations"],
+        )
+        for name, role in migrators(args).items()
+    }
 
 
 def login_roles(args: PostgresClusterArgs) -> list[str]:

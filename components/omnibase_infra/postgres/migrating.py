@@ -1,17 +1,22 @@
-"""The Job that migrates all databases of a cluster: its plan, its files, its pod; pure."""
+"""The Job that migrates all databases of a server: its plan, its files, its pod.
+
+The server is a cluster of ours, or one that somebody else runs.
+"""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
-from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB, migrations_job, migrator_role
+from omnibase_infra.config.databases import MIGRATOR_CPU_MILLIS, MIGRATOR_MEMORY_MIB, migrations_job
 from omnibase_infra.migrations import BAD_INPUT, FAILED
-from omnibase_infra.naming import content_digest, content_name, labels, service_host
-from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import databases, names
-from omnibase_infra.postgres.args import PostgresClusterArgs
-from omnibase_infra.workload import SETTINGS_DIRECTORY, HardenedWorkloadArgs, SecretMount
+from omnibase_infra.naming import content_digest, content_name, labels
+from omnibase_infra.network import Party
+from omnibase_infra.objects import Manifest, child
+from omnibase_infra.postgres.args import PostgresMigrationsArgs
+from omnibase_infra.workload import SETTINGS_DIRECTORY, HardenedWorkload, HardenedWorkloadArgs, SecretMount
 
 MOST_BYTES = 1_000_000
 """Of one set: a ConfigMap holds 1 MiB with its own names."""
@@ -24,100 +29,155 @@ _DEADLINE_SECONDS = 7200  # an index built CONCURRENTLY may take an hour
 _OPTIONS = ("tracking_table", "id_prefix", "after", "required_tables", "target_version")
 
 
-def plan(cluster: str, args: PostgresClusterArgs) -> dict[str, Any]:
-    """What the runner is told, as of `omnibase_infra.migrations.plan`."""
+@dataclass(frozen=True, kw_only=True)
+class Migrated:
+    """One database with a migration set."""
+
+    owner: str
+    """Role that everything runs as."""
+    migrator: str
+    """Role that logs in."""
+    writer: str
+    """Role of the application."""
+    reader: str
+    """Role that reads rows; empty: none."""
+    settings: PostgresMigrationsArgs
+    """Files and what else the set says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migrations:
+    """Everything that the Job of one server is made of."""
+
+    server: str
+    """Name of the component; the Job's begins with it."""
+    namespace: str
+    """Where the Job runs."""
+    environment: str
+    """A label."""
+    host: pulumi.Input[str]
+    """The server itself and never a pooler: the runner's lock belongs to one connection."""
+    port: int
+    """Its port."""
+    party: Party
+    """The server, as the network knows it."""
+    ca_secret: pulumi.Input[str]
+    """Secret with the key `ca.crt` that its certificate is signed by."""
+    image: pulumi.Input[str]
+    """The runner."""
+    databases: Mapping[str, Migrated]
+    """Those with a set."""
+    secrets: Mapping[str, str]
+    """Migrator -> Secret with the key `password`."""
+    priority_class: pulumi.Input[str] | None = None
+    """Of the pod."""
+
+
+def plan(databases: Mapping[str, Migrated], host: pulumi.Input[str], port: int) -> dict[str, Any]:
+    """What the runner is told, as of `omnibase_infra.migrations.plan`. A host that is known only later is not in it."""
+    place = {"host": host, "port": port} if isinstance(host, str) else {"port": port}
     return {
-        "databases": {name: _entry(cluster, name, args) for name in databases.migrators(args)},
+        "databases": {name: _entry(name, each, place) for name, each in databases.items()},
         "limits": {"reach": _REACH_SECONDS},
     }
 
 
-def _entry(cluster: str, name: str, args: PostgresClusterArgs) -> dict[str, Any]:
-    settings, role = args["databases"][name], migrator_role(name)
-    reader = settings.get("read_only_role")
+def _entry(name: str, database: Migrated, place: Mapping[str, Any]) -> dict[str, Any]:
     connection = {
-        # the server itself and never a pooler: the runner's lock belongs to one connection
-        "host": service_host(f"{cluster}-rw", args["namespace"]),
-        "port": names.PORT,
+        **place,
         "database": name,
-        "user": role,
+        "user": database.migrator,
         "password_file": f"{_PASSWORD_DIRECTORY}/{name}/password",
         "ca_file": f"{_CA_DIRECTORY}/ca.crt",
     }
     found = {
         "connection": connection,
         "directory": f"{_FILES_DIRECTORY}/{name}",
-        "owner": settings["owner"],
-        "writers": [settings["app_role"]],
-        "readers": [reader] if reader else [],
+        "owner": database.owner,
+        "writers": [database.writer],
+        "readers": [database.reader] if database.reader else [],
     }
-    return {**found, **{key: value for key, value in settings["migrations"].items() if key in _OPTIONS}}
+    return {**found, **{key: value for key, value in database.settings.items() if key in _OPTIONS}}
 
 
-def digest(args: PostgresClusterArgs, database: str) -> str:
+def digest(settings: PostgresMigrationsArgs) -> str:
     """Of the names and texts of a set."""
-    return content_digest(sorted(args["databases"][database]["migrations"]["files"].items()))
+    return content_digest(sorted(settings["files"].items()))
 
 
-def files(cluster: str, database: str, args: PostgresClusterArgs) -> Manifest:
+def files(it: Migrations, database: str) -> Manifest:
     """The set of one database. It is named after its content and never changes: another content is another Job."""
-    name = content_name(migrations_job(cluster), database.replace("_", "-").strip("-"), digest=digest(args, database))
+    job_name, settings = migrations_job(it.server), it.databases[database].settings
+    name = content_name(job_name, database.replace("_", "-").strip("-"), digest=digest(settings))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
             "name": name,
-            "namespace": args["namespace"],
-            "labels": labels(migrations_job(cluster), "database", args["environment"]),
+            "namespace": it.namespace,
+            "labels": labels(job_name, "database", it.environment),
         },
         "immutable": True,
-        "data": dict(args["databases"][database]["migrations"]["files"]),
+        "data": dict(settings["files"]),
     }
 
 
-def job(cluster: str, args: PostgresClusterArgs, incarnation: pulumi.Input[str]) -> HardenedWorkloadArgs:
+def job(it: Migrations, incarnation: pulumi.Input[str] | None = None) -> HardenedWorkloadArgs:
     """The pod of the Job.
 
     Args:
-        cluster: its name.
-        args: the cluster's.
-        incarnation: what changes if the cluster is made anew: an empty one must be migrated from the beginning.
+        it: what it is made of.
+        incarnation: what changes if the server is made anew: an empty one must be migrated from the beginning. None
+            where nobody can know.
     """
-    space, sets = args["namespace"], databases.migrators(args)
     found: HardenedWorkloadArgs = {
         "kind": "Job",
-        "namespace": space,
-        "environment": args["environment"],
+        "namespace": it.namespace,
+        "environment": it.environment,
         "layer": "infrastructure",
-        "image": args["migrator_image"],
+        "image": it.image,
         "memory_mib": MIGRATOR_MEMORY_MIB,
         "cpu_request_millis": MIGRATOR_CPU_MILLIS,
         "arguments": [f"{SETTINGS_DIRECTORY}/{_PLAN}", "apply"],
         "scratch_mib": {},
-        "settings": {_PLAN: json.dumps(plan(cluster, args), indent=2, sort_keys=True) + "\n"},
+        "settings": {_PLAN: json.dumps(plan(it.databases, it.host, it.port), indent=2, sort_keys=True) + "\n"},
         "config_mounts": [
-            {"config_maps": [files(cluster, name, args)["metadata"]["name"]], "path": f"{_FILES_DIRECTORY}/{name}"}
-            for name in sets
+            {"config_maps": [files(it, name)["metadata"]["name"]], "path": f"{_FILES_DIRECTORY}/{name}"}
+            for name in it.databases
         ],
-        "secret_mounts": _secrets(cluster, args),
-        "calls": [{"party": names.instances(cluster, space), "ports": [names.PORT]}],
-        "restart_on": {"cluster": incarnation},
+        "secret_mounts": list(_secrets(it)),
+        "calls": [{"party": it.party, "ports": [it.port]}],
         "deadline_seconds": _DEADLINE_SECONDS,
         # another try would not change it; whatever else ends a pod (a drain, a lost connection) gets three more
         "final_exit_codes": [FAILED, BAD_INPUT],
     }
-    if "priority_class" in args:
-        found["priority_class"] = args["priority_class"]
+    if not isinstance(it.host, str):
+        found["env"] = {"PGHOST": it.host}
+    if incarnation is not None:
+        found["restart_on"] = {"cluster": incarnation}
+    if it.priority_class is not None:
+        found["priority_class"] = it.priority_class
     return found
 
 
-def _secrets(cluster: str, args: PostgresClusterArgs) -> list[SecretMount]:
-    found: list[SecretMount] = [
-        {
-            "secret": databases.secret(cluster, args, role),
-            "keys": ["password"],
-            "path": f"{_PASSWORD_DIRECTORY}/{database}",
-        }
-        for database, role in databases.migrators(args).items()
+def _secrets(it: Migrations) -> Iterator[SecretMount]:
+    for name, database in it.databases.items():
+        yield {"secret": it.secrets[database.migrator], "keys": ["password"], "path": f"{_PASSWORD_DIRECTORY}/{name}"}
+    yield {"secret": it.ca_secret, "keys": ["ca.crt"], "path": _CA_DIRECTORY}
+
+
+def make_job(
+    parent: pulumi.Resource,
+    it: Migrations,
+    before: Sequence[pulumi.Resource],
+    incarnation: pulumi.Input[str] | None = None,
+) -> HardenedWorkload:
+    """The Job with its files. A set's digest is part of its ConfigMap's resource name too: files that come back after
+    an update that failed are the resource that is still there."""
+    name = migrations_job(it.server)
+    sets = [
+        child(parent, f"{name}-{database}-{digest(each.settings)}", files(it, database))
+        for database, each in it.databases.items()
     ]
-    return [*found, {"secret": databases.ca_secret(cluster, args), "keys": ["ca.crt"], "path": _CA_DIRECTORY}]
+    opts = pulumi.ResourceOptions(parent=parent, depends_on=[*before, *sets])
+    return HardenedWorkload(name, job(it, incarnation), opts)

@@ -6,7 +6,7 @@ from omnibase_infra.config.databases import WATCHDOG_CPU_MILLIS, WATCHDOG_MEMORY
 from omnibase_infra.naming import labels
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import Manifest, child
-from omnibase_infra.postgres import names
+from omnibase_infra.postgres import databases, names
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresWatchdogArgs
 from omnibase_infra.workload import HardenedWorkload, HardenedWorkloadArgs
 
@@ -45,7 +45,7 @@ def workload_args(cluster: str, args: PostgresClusterArgs, watchdog: PostgresWat
         "cpu_request_millis": WATCHDOG_CPU_MILLIS,
         "port": _PORT,
         "env": {"NAMESPACE": args["namespace"], "CLUSTER": cluster},
-        "secret_mounts": [{"secret": names.ca_secret(cluster), "keys": ["ca.crt"], "path": _CA_DIRECTORY}],
+        "secret_mounts": [{"secret": databases.ca_secret(cluster, args), "keys": ["ca.crt"], "path": _CA_DIRECTORY}],
         "scratch_mib": {},
         "live": {"path": "/healthz"},
         "ready": {"path": "/healthz"},

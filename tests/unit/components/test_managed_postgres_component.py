@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 import re
 from typing import Any, cast
 
@@ -11,12 +12,14 @@ import pulumi
 import pulumi_postgresql as sdk
 import pytest
 from omnibase_infra import ArgsError, ManagedDatabaseArgs, ManagedPostgres, ManagedPostgresArgs
+from omnibase_infra.migrations.plan import Plan
 from omnibase_infra.migrations.rights import Rights
 from omnibase_infra.postgres.managed import rights
 from omnibase_infra.postgres.managed.checks import problems
 
 from tests.stacks.support import examples
 from tests.stacks.support.recorder import HIDDEN, Recorder, Registration, record
+from tests.stacks.support.samples import IMAGE, MIGRATIONS
 
 PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 
@@ -50,6 +53,14 @@ TWO: dict[str, Any] = {
     "monitor_role": "orders_monitor",
 }
 """Two databases, and every role that there can be."""
+
+MIGRATED: dict[str, Any] = {
+    "migrations": {"files": MIGRATIONS, "required_tables": ["notes"]},
+    "migrator_image": IMAGE,
+    "namespace": "shop",
+    "server_cidrs": ["192.0.2.0/28"],
+}
+"""A database with a set, and what its Job needs."""
 
 
 def recorded(**changes: Any) -> Recorder:  # noqa: ANN401  # as above
@@ -138,7 +149,7 @@ def test_everything_in_a_database_comes_one_after_the_other() -> None:
     for kind, names in (
         ("Grant", ["everybody-database", "app-database", "read-only-database", "migrator-database", "monitor-database",
                    "everybody-schema", "app-schema", "read-only-schema"]),
-        ("DefaultPrivileges", ["app-tables", "app-sequences", "read-only-tables"]),
+        ("DefaultPrivileges", ["app-tables", "app-sequences", "read-only-tables", "read-only-sequences"]),
     ):  # fmt: skip
         made = [f"orders-{name}" for name in names]
         for first, second in itertools.pairwise(made):
@@ -226,6 +237,68 @@ def test_the_application_may_do_with_rows_what_it_may_in_a_cluster() -> None:
             assert f"REVOKE ALL ON {subject} FROM PUBLIC" in text, role
 
 
+def test_a_reader_may_do_with_rows_what_it_may_in_a_cluster() -> None:
+    given = Rights(database="orders", migrator="pg_monitor", writers=[], readers=["orders_reader"])
+    text = "\n".join(given.statements([], []))
+    found = rights.defaults("orders", "public", "orders_owner", {"read-only": "orders_reader"}).values()
+    assert len(found) == text.count("ALTER DEFAULT PRIVILEGES")
+    for properties in found:
+        assert f'GRANT SELECT ON {properties["objectType"].upper()}S TO "orders_reader"' in text
+
+
+@pytest.mark.req("C2.3", "C2.6")
+def test_migrations_run_in_a_job_that_reaches_the_server_alone_and_knows_no_password() -> None:
+    found = resources(recorded(**MIGRATED, read_only_role="orders_reader"))
+    (made,) = [item for item in found.values() if item.type == "kubernetes:batch/v1:Job"]
+    pod = made.inputs["spec"]["template"]["spec"]
+    assert HIDDEN not in json.dumps(pod)
+    secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert secrets == {"orders-role-orders-migrator", "orders-ca"}
+    (plan,) = [
+        item.inputs["data"]["plan.json"] for item in found.values() if "plan.json" in item.inputs.get("data", {})
+    ]
+    orders = Plan.model_validate_json(plan).databases["orders"]
+    assert (orders.owner, orders.writers, orders.readers) == ("orders_owner", ["orders_app"], ["orders_reader"])
+    assert (orders.connection.host, orders.connection.user, orders.connection.sslmode) == (
+        "db.example.test", "orders_migrator", "verify-full",
+    )  # fmt: skip
+    ways = [item.inputs["spec"]["egress"] for name, item in found.items() if name.startswith("orders-migrations") and
+            item.type.endswith(":NetworkPolicy")]  # fmt: skip
+    assert ways == [[{"to": [{"ipBlock": {"cidr": "192.0.2.0/28"}}], "ports": [{"port": 5432, "protocol": "TCP"}]}]]
+
+
+@pytest.mark.req("C4.1")
+def test_the_job_comes_after_roles_and_databases_and_before_everything_that_uses_them() -> None:
+    databases = {
+        "orders": {"owner": "orders_owner", "app_role": "orders_app", "migrations": MIGRATED["migrations"]},
+        "events": EVENTS,
+    }
+    given = {**MIGRATED, "databases": databases, "first_database": "orders"}
+    found = resources(recorded(**{key: value for key, value in given.items() if key != "migrations"}))
+    job = found["orders-migrations"]
+    for name in ("orders-app-schema", "orders-app-schema-events", "orders-extension-pgcrypto-events", "orders-ca",
+                 "orders-secret-orders_migrator"):  # fmt: skip
+        assert found[name].urn in job.dependencies, name
+    (ran,) = [item.urn for item in found.values() if item.type == "kubernetes:batch/v1:Job"]
+    # by these the runner knows whether a role is new; and the outputs wait for them
+    for name in ("orders-app-tables", "orders-app-tables-events"):
+        assert ran in found[name].dependencies, name
+
+
+def test_a_host_that_is_known_only_later_is_a_variable_of_the_job() -> None:
+    def program() -> None:
+        ManagedPostgres("orders", args(**{**MIGRATED, "host": pulumi.Output.from_input("later.example.test")}))
+
+    found = resources(record(program))
+    (made,) = [item for item in found.values() if item.type == "kubernetes:batch/v1:Job"]
+    (container,) = made.inputs["spec"]["template"]["spec"]["containers"]
+    assert {"name": "PGHOST", "value": "later.example.test"} in container["env"]
+    (plan,) = [
+        item.inputs["data"]["plan.json"] for item in found.values() if "plan.json" in item.inputs.get("data", {})
+    ]
+    assert Plan.model_validate_json(plan).databases["orders"].connection.host is None
+
+
 @pytest.mark.parametrize("kind", ["Database", "Role", "Grant", "DefaultPrivileges", "Schema", "Extension", "GrantRole"])
 def test_tokens_and_properties_are_those_of_the_official_sdk(kind: str) -> None:
     mine = [item for item in examples.recorded("managed-postgres").registrations() if item.type.endswith(f":{kind}")]
@@ -274,6 +347,22 @@ def pulumi_name_to_python(key: str) -> str:
             {"databases": {"one": EVENTS, "two": EVENTS}, "first_database": "one"},
             "databases[two].owner='events_owner' is databases[one].owner already",
         ),
+        (
+            {"migrations": MIGRATED["migrations"]},
+            "migrator_image is required: there are databases with migrations, which a Job of this image runs",
+        ),
+        ({**MIGRATED, "namespace": ""}, "namespace is required: there are databases with migrations"),
+        ({**MIGRATED, "server_cidrs": []}, "server_cidrs is required: there are databases with migrations"),
+        (
+            {**MIGRATED, "schema": "orders"},
+            "schema='orders' with migrations: their Job makes its tables with schema=public",
+        ),
+        ({**MIGRATED, "sslmode": "require"}, "sslmode='require' with migrations: their Job sends its password with"),
+        (
+            {**MIGRATED, "migrations": {"files": {"0001_a.up.sql": "SELECT 1"}}},
+            "databases[orders].migrations: 0001_a has no down file",
+        ),
+        ({**MIGRATED, "migrations": {"files": MIGRATIONS, "after": ["events"]}}, "'events' is no other database"),
         ({"connection_limit": 0}, "connection_limit=0 lets nobody in"),
         ({"password_generation": 0}, "password_generation=0 is outside 1..1000000"),
         ({"extensions": ["dblink"]}, "extension 'dblink' is not on the list of allowed ones: btree_gin"),

@@ -43,6 +43,10 @@ def args(**changes: Any) -> Any:  # noqa: ANN401 -- arguments of the component
     return postgres(databases=two(), pooler_size=2, **changes)
 
 
+def migrations(**changes: Any) -> migrating.Migrations:  # noqa: ANN401 -- arguments of the component
+    return databases.migrations("db", args(**changes))
+
+
 def recorded(**changes: Any) -> Recorder:  # noqa: ANN401 -- any argument
     return record(lambda: PostgresCluster("db", postgres(**{"databases": two(), "pooler_size": 2, **changes})))
 
@@ -71,9 +75,7 @@ def test_a_migrator_logs_in_over_tls_from_the_jobs_pods_alone_and_never_through_
         "hostssl orders orders_migrator ${podselector:migrations} scram-sha-256",
     ]
     selectors = {each["name"]: each["selector"]["matchLabels"] for each in spec["podSelectorRefs"]}
-    template = pod_template(
-        "db-migrations", migrating.job("db", args(), ""), {"app.kubernetes.io/name": "db-migrations"}
-    )
+    template = pod_template("db-migrations", migrating.job(migrations()), {"app.kubernetes.io/name": "db-migrations"})
     assert selectors["migrations"] == names.migrator("db", "space")["labels"] == template["metadata"]["labels"]
     assert not [
         line for line in pooler_spec.pooler("db", "rw", args())["spec"]["pgbouncer"]["pg_hba"] if "migrator" in line
@@ -90,7 +92,7 @@ def test_without_migrations_there_is_neither_job_nor_migrator() -> None:
 
 @pytest.mark.req("C2.1", "C2.11")
 def test_the_runner_takes_the_plan_and_sees_its_order() -> None:
-    plan = Plan.model_validate(migrating.plan("db", args()))
+    plan = Plan.model_validate(json.loads(migrating.job(migrations())["settings"]["plan.json"]))
     assert plan.order() == ["reference", "orders"]
     orders = plan.databases["orders"]
     assert (orders.owner, orders.writers, orders.readers) == ("orders_owner", ["orders_app"], ["orders_reader"])
@@ -103,9 +105,8 @@ def test_the_runner_takes_the_plan_and_sees_its_order() -> None:
 
 
 def test_whatever_the_plan_names_is_mounted_where_it_says() -> None:
-    found = migrating.job("db", args(), "")
-    plan = migrating.plan("db", args())
-    assert json.loads(found["settings"]["plan.json"]) == plan
+    found = migrating.job(migrations())
+    plan = json.loads(found["settings"]["plan.json"])
     mounts = {mount["path"]: mount["keys"] for mount in found["secret_mounts"]}
     files = {mount["path"] for mount in found["config_mounts"]}
     for each in plan["databases"].values():
@@ -120,7 +121,7 @@ def test_whatever_the_plan_names_is_mounted_where_it_says() -> None:
 @pytest.mark.req("P6", "P7")
 def test_the_job_is_another_one_when_a_file_the_version_or_the_cluster_is() -> None:
     def pod(sets: dict[str, Any], incarnation: str = "1") -> str:
-        made = migrating.job("db", postgres(databases=sets), incarnation)
+        made = migrating.job(databases.migrations("db", postgres(databases=sets)), incarnation)
         return json.dumps(pod_template("db-migrations", made, {}), sort_keys=True)
 
     first = pod(two())
@@ -135,11 +136,12 @@ def test_the_job_is_another_one_when_a_file_the_version_or_the_cluster_is() -> N
 
 
 def test_files_are_in_an_immutable_map_that_is_named_after_them() -> None:
-    found = migrating.files("db", "orders", args())
+    found = migrating.files(migrations(), "orders")
     assert schemas.problems(found) == []
     assert found["immutable"] is True
     assert found["data"] == MIGRATIONS
-    assert found["metadata"]["name"] == f"db-migrations-orders-{migrating.digest(args(), 'orders')}"
+    digest = migrating.digest(args()["databases"]["orders"]["migrations"])
+    assert found["metadata"]["name"] == f"db-migrations-orders-{digest}"
 
 
 @pytest.mark.req("C4.1")
@@ -153,7 +155,7 @@ def test_the_job_comes_after_the_databases_and_is_not_tried_again_after_a_refusa
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     (registered,) = [item for item in found.registrations() if item.type.endswith(":HardenedWorkload")]
     before = {urn.rpartition("::")[2] for urn in registered.dependencies}
-    digest = migrating.digest(args(), "reference")
+    digest = migrating.digest(args()["databases"]["reference"]["migrations"])
     assert {"db-cluster", "db-database-orders", f"db-migrations-reference-{digest}"} <= before
 
 

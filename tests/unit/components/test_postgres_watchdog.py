@@ -72,6 +72,12 @@ def test_its_pod_has_a_token_and_the_authority_of_the_servers_certificates_only(
     assert (told["NAMESPACE"], told["CLUSTER"]) == ("space", "database")
 
 
+def test_it_trusts_whoever_signed_the_servers_certificates_be_it_the_platform() -> None:
+    found = made(watchdog=WATCHDOG, tls_secret="database-tls", ca_secret="platform-trust")
+    volumes = found["Deployment", "database-watchdog"]["spec"]["template"]["spec"]["volumes"]
+    assert [each["secret"]["secretName"] for each in volumes if "secret" in each] == ["platform-trust"]
+
+
 def test_it_reaches_the_status_port_of_the_instances_and_the_api_server() -> None:
     objects = made(watchdog=WATCHDOG)
     rules = [

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from omnibase_infra.postgres import migrating
+from omnibase_infra.postgres import databases, migrating
 from omnibase_infra.workload import pod_template
 from rich.console import Console
 
@@ -24,7 +24,9 @@ BEHIND = {**GOOD, "database": "orders", "complete": False, "pending": ["0002_b"]
 def own_job() -> dict[str, Any]:
     """The Job that PostgresCluster makes, as far as it matters."""
     template = pod_template(
-        "database-migrations", migrating.job("database", postgres(), ""), {"app.kubernetes.io/name": "x"}
+        "database-migrations",
+        migrating.job(databases.migrations("database", postgres())),
+        {"app.kubernetes.io/name": "x"},
     )
     template["metadata"]["labels"] |= {"batch.kubernetes.io/controller-uid": "1"}
     return {"metadata": {"name": "database-migrations", "namespace": "space"}, "spec": {"template": template}}

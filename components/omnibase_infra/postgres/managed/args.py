@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from omnibase_infra.network import Party
+from omnibase_infra.postgres.args import PostgresMigrationsArgs
 
 EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp", "vector")
 """Extensions that may be asked for: those that the platform's services use. Others come with a change of this list."""
@@ -21,9 +22,12 @@ class ManagedDatabaseArgs(TypedDict):
     read_only_role: NotRequired[str]
     """Role that reads rows only; default none."""
     migrator_role: NotRequired[str]
-    """Role that migrations log in as; default none. It can do nothing but become the owner, with SET ROLE."""
+    """Role that migrations log in as; default none, or `<database>_migrator` with `migrations`. It can do nothing but
+    become the owner, with SET ROLE."""
     extensions: NotRequired[list[str]]
     """From btree_gin, pg_stat_statements, pg_trgm, pgcrypto, uuid-ossp and vector."""
+    migrations: NotRequired[PostgresMigrationsArgs]
+    """Its schema, default none. A Job in `namespace` runs it as the owner, before the component counts as made."""
 
 
 class ManagedPostgresArgs(TypedDict):
@@ -65,5 +69,8 @@ class ManagedPostgresArgs(TypedDict):
     """Pods that may open connections to the server; needs `server_cidrs`."""
     server_cidrs: NotRequired[list[str]]
     """Networks of the server's addresses, as pods reach them."""
+    migrator_image: NotRequired[pulumi.Input[str]]
+    """The migration runner, reference with digest. Required if any database has migrations, as are `namespace`,
+    `server_cidrs`, the schema public and sslmode verify-full."""
     protect: NotRequired[bool]
     """Refuse to delete databases and roles; keep them if deletion is forced. Default False."""

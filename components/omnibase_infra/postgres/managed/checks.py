@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres.checks import name_problems, repeated
+from omnibase_infra.postgres.checks import name_problems, order_problems, repeated, set_problems
 from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
-from omnibase_infra.postgres.managed.rights import FIELDS, roles_of
+from omnibase_infra.postgres.managed.rights import FIELDS, migrated, roles_of
 
 _SERVICE_ROLES = (
     "root", "rdsadmin", "rds_superuser", "rds_iam", "cloudsqladmin", "cloudsqlsuperuser", "azure_pg_admin",
@@ -18,6 +18,11 @@ _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 _SERVICE_SCHEMAS = ("information_schema", "auth", "storage", "realtime", "vault", "extensions", "graphql")
 _TRANSACTION_POOLERS = (6543,)
 """Ports by which managed services offer PgBouncer or Supavisor in transaction mode."""
+_NEEDED_BY_MIGRATIONS = {
+    "migrator_image": "a Job of this image runs",
+    "namespace": "a Job in it runs",
+    "server_cidrs": "a Job runs that may connect to nothing else",
+}
 _LONGEST_NAME = 50
 _PEM = "-----BEGIN CERTIFICATE-----"
 
@@ -27,6 +32,7 @@ def problems(name: str, args: ManagedPostgresArgs) -> list[str]:
     return [
         *_names(name, args),
         *_databases(args),
+        *_migrations(args),
         *_connection(args),
         *_numbers(args),
         *_flows(args),
@@ -64,7 +70,7 @@ def _databases(args: ManagedPostgresArgs) -> list[str]:
     for name, database in databases.items():
         where = f"databases[{name}]"
         roles = {"owner": database["owner"]}
-        roles |= {FIELDS[use]: role for use, role in roles_of(database).items()}
+        roles |= {FIELDS[use]: role for use, role in roles_of(name, database).items()}
         own = [*name_problems("database", name), *_extensions(database.get("extensions", []))]
         own += [problem for field, role in roles.items() for problem in _role(field, role, args)]
         found += [f"{where}: {problem}" for problem in own]
@@ -73,6 +79,26 @@ def _databases(args: ManagedPostgresArgs) -> list[str]:
         found += _role("monitor_role", args["monitor_role"], args)
         found += _doubles("", {"monitor_role": args["monitor_role"]}, taken)
     return found
+
+
+def _migrations(args: ManagedPostgresArgs) -> list[str]:
+    """What the Job needs beside its files."""
+    sets = migrated(args)
+    if not sets:
+        return []
+    found = [f"databases[{name}].migrations: {each}" for name in sets for each in set_problems(sets[name].settings)]
+    found += [
+        f"{field} is required: there are databases with migrations, which {words}"
+        for field, words in _NEEDED_BY_MIGRATIONS.items()
+        if not args.get(field)
+    ]
+    fixed = {"sslmode": ("verify-full", "sends its password"), "schema": ("public", "makes its tables")}
+    found += [
+        f"{field}={args.get(field)!r} with migrations: their Job {words} with {field}={allowed} only"
+        for field, (allowed, words) in fixed.items()
+        if args.get(field, allowed) != allowed
+    ]
+    return [*found, *order_problems(sets)]
 
 
 def _role(field: str, role: str, args: ManagedPostgresArgs) -> list[str]:

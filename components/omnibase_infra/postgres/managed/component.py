@@ -10,7 +10,7 @@ from omnibase_infra.naming import labels
 from omnibase_infra.network import NetworkFlow, Party
 from omnibase_infra.objects import KubernetesObject, Manifest, register_outputs
 from omnibase_infra.objects import child as kubernetes_child
-from omnibase_infra.postgres import names
+from omnibase_infra.postgres import migrating, names
 from omnibase_infra.postgres.managed import rights
 from omnibase_infra.postgres.managed.args import ManagedPostgresArgs
 from omnibase_infra.postgres.managed.checks import problems
@@ -27,9 +27,11 @@ class ManagedPostgres(pulumi.ComponentResource):
     Makes for each database: owner without login, database in UTF-8, schema unless it is `public`, extensions, roles
     that log in with a generated password in a Stash each (application, and where asked for read-only and migrator),
     grants (PUBLIC has none; the application reads and writes rows). Beside them the monitor's role, with `namespace`
-    the Secrets that workloads mount, with `clients` the flows to the server. Backups, replicas and pooling are the
-    service's own. The provider comes from `opts.providers`, a `postgresql.Provider` that connects as the service's
-    administrator; on PostgreSQL before 15 give `schema` a name of its own, since `public` is open to everybody there.
+    the Secrets that workloads mount, with `clients` the flows to the server, with `migrations` the Job that brings the
+    databases to their version: what depends on this component is made after it has succeeded. Backups,
+    replicas and pooling are the service's own. The provider comes from `opts.providers`, a `postgresql.Provider` that
+    connects as the service's administrator; on PostgreSQL before 15 give `schema` a name of its own, since `public` is
+    open to everybody there.
 
     Raises:
         ArgsError: names, roles, a connection that is not verified, unknown extensions; all problems together.
@@ -69,9 +71,12 @@ class ManagedPostgres(pulumi.ComponentResource):
         self._passwords: dict[str, pulumi.Output[str]] = {}
         owners = {name: self._owner(name, it["owner"]) for name, it in args["databases"].items()}
         roles = {it.role: self._login(it, owners) for it in rights.logins(args)}
-        granted = [last for database in args["databases"] for last in self._database(database, owners[database], roles)]
+        entered = {name: self._database(name, owners[name], roles) for name in args["databases"]}
         self._flows()
-        self._outputs([*granted, *roles.values()], self._secrets())
+        secrets = self._secrets()
+        jobs = self._migrate([*(each for last in entered.values() for each in last), *secrets.values()])
+        granted = [self._defaults(name, [*last, *jobs]) for name, last in entered.items()]
+        self._outputs([*granted, *roles.values()], secrets)
 
     def _child(
         self,
@@ -108,12 +113,12 @@ class ManagedPostgres(pulumi.ComponentResource):
     def _database(
         self, name: str, owner: PostgresqlObject, logins: Mapping[str, PostgresqlObject]
     ) -> list[PostgresqlObject]:
-        """One database with everything in it; those of it that come last.
+        """One database that its roles may enter; those of its resources that come last.
 
         One after the other: two grants on one object at the same time fail ("tuple concurrently updated").
         """
         args, settings, last = self._args, self._args["databases"][name], owner
-        schema, roles = args.get("schema", "public"), rights.roles_of(settings)
+        schema, roles = args.get("schema", "public"), rights.roles_of(name, settings)
         if args.get("administrator"):
             properties = rights.administrator(args["administrator"], settings["owner"])
             last = self._child("GrantRole", self._called("administrator", name), properties, [owner])
@@ -126,9 +131,36 @@ class ManagedPostgres(pulumi.ComponentResource):
         for role, properties in rights.grants(name, schema, roles).items():
             needed = [logins[properties["role"]]] if properties["role"] in logins else []
             last = self._child("Grant", self._called(role, name), properties, [last, *needed])
-        for role, properties in rights.defaults(name, schema, settings["owner"], roles).items():
-            last = self._child("DefaultPrivileges", self._called(role, name), properties, [last])
         return [last, *self._extensions(name, made)]
+
+    def _migrate(self, before: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """The Job, where there are migrations."""
+        args, sets = self._args, rights.migrated(self._args)
+        if not sets:
+            return []
+        logins = [login for login in rights.logins(args) if login.use == "migrator"]
+        it = migrating.Migrations(
+            server=self._name,
+            namespace=args["namespace"],
+            environment=args["environment"],
+            host=args["host"],
+            port=int(args.get("port", names.PORT)),
+            party=self._server,
+            ca_secret=names.ca_secret(self._name),
+            image=args["migrator_image"],
+            databases=sets,
+            secrets={login.role: self._secret_name(login) for login in logins},
+        )
+        return [migrating.make_job(self, it, before)]
+
+    def _defaults(self, database: str, before: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """Rights on what the owner makes from now on. The Job comes first: it gives a role that it does not know yet
+        what is there already, and knows it by these."""
+        settings, schema = self._args["databases"][database], self._args.get("schema", "public")
+        roles, last = rights.roles_of(database, settings), list(before)
+        for role, properties in rights.defaults(database, schema, settings["owner"], roles).items():
+            last = [self._child("DefaultPrivileges", self._called(role, database), properties, last)]
+        return last[0]
 
     def _extensions(self, database: str, made: PostgresqlObject) -> list[PostgresqlObject]:
         """Code in the server: they come before any migration that uses them."""
@@ -139,13 +171,16 @@ class ManagedPostgres(pulumi.ComponentResource):
             found.append(self._child("Extension", called, properties, [made]))
         return found
 
+    @property
+    def _server(self) -> Party:
+        return {"name": "external database", "cidrs": list(self._args.get("server_cidrs", []))}
+
     def _flows(self) -> None:
-        server: Party = {"name": "external database", "cidrs": list(self._args.get("server_cidrs", []))}
         for client in self._args.get("clients", []):
             flow = f"{self._name}-client-{names.slug(client)}"
             ports = [int(self._args.get("port", names.PORT))]
             opts = pulumi.ResourceOptions(parent=self)
-            NetworkFlow(flow, {"source": client, "destination": server, "ports": ports}, opts)
+            NetworkFlow(flow, {"source": client, "destination": self._server, "ports": ports}, opts)
 
     def _secrets(self) -> dict[str, KubernetesObject]:
         """What workloads mount, in the same form as PostgresCluster's: role -> Secret, and the authority's as `ca`."""

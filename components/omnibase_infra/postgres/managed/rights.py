@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from omnibase_infra.config.databases import migrator_role
 from omnibase_infra.postgres.managed.args import ManagedDatabaseArgs, ManagedPostgresArgs
+from omnibase_infra.postgres.migrating import Migrated
 
 Properties = dict[str, Any]
 
@@ -16,7 +18,7 @@ _FEW_CONNECTIONS = 5
 """Of roles that no application uses: migrations, and an exporter of metrics."""
 _ROWS = {
     "app": {"table": ["SELECT", "INSERT", "UPDATE", "DELETE"], "sequence": ["USAGE", "SELECT"]},
-    "read-only": {"table": ["SELECT"]},
+    "read-only": {"table": ["SELECT"], "sequence": ["SELECT"]},
 }
 """Use of a database -> kind of object -> what may be done with what the owner makes from now on."""
 FIELDS = {"app": "app_role", "read-only": "read_only_role", "migrator": "migrator_role"}
@@ -57,7 +59,7 @@ def first(args: ManagedPostgresArgs) -> str:
 def logins(args: ManagedPostgresArgs) -> Iterator[Login]:
     """All roles that log in."""
     for name, database in args["databases"].items():
-        for use, role in roles_of(database).items():
+        for use, role in roles_of(name, database).items():
             if use == "migrator":
                 yield Login(role=role, use=use, database=name, group=database["owner"], inherits=False)
             else:
@@ -66,9 +68,27 @@ def logins(args: ManagedPostgresArgs) -> Iterator[Login]:
         yield Login(role=args["monitor_role"], use="monitor", group=MONITORS)
 
 
-def roles_of(database: ManagedDatabaseArgs) -> dict[str, str]:
+def roles_of(name: str, database: ManagedDatabaseArgs) -> dict[str, str]:
     """Use -> role, of those that log in at one database."""
-    return {use: str(database[field]) for use, field in FIELDS.items() if database.get(field)}  # type: ignore[literal-required]  # its keys
+    given: dict[str, object] = {**database}
+    if database.get("migrations"):
+        given.setdefault("migrator_role", migrator_role(name))
+    return {use: str(given[field]) for use, field in FIELDS.items() if given.get(field)}
+
+
+def migrated(args: ManagedPostgresArgs) -> dict[str, Migrated]:
+    """The databases with migrations, as the runner knows them."""
+    return {
+        name: Migrated(
+            owner=database["owner"],
+            migrator=roles_of(name, database)["migrator"],
+            writer=database["app_role"],
+            reader=database.get("read_only_role", ""),
+            settings=database["migrations"],
+        )
+        for name, database in args["databases"].items()
+        if database.get("migrations")
+    }
 
 
 def owner(role: str) -> Properties:
