@@ -113,6 +113,13 @@ def test_the_password_is_secret_wherever_it_goes() -> None:
     assert found["orders-password-1"].ignore_changes == ("input",)
 
 
+@pytest.mark.req("C2.6")
+def test_a_database_that_is_there_already_is_never_dropped_for_the_letters_that_it_holds() -> None:
+    found = resources(recorded())
+    assert found["orders-database"].ignore_changes == ("template", "encoding", "lcCollate", "lcCtype")
+    assert found["orders-owner"].ignore_changes == ()
+
+
 def test_another_generation_makes_another_stash() -> None:
     assert "orders-password-7" in resources(recorded(password_generation=7))
 

@@ -17,7 +17,7 @@ from omnibase_infra.config.database_sizes import CONNECTION_MIB
 from omnibase_infra.config.defaults import TIER_DEFAULTS
 from omnibase_infra.platform.database import _cluster_args
 from omnibase_infra.platform.room import Room
-from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, names, pooler_spec, sizing
+from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, databases, names, pooler_spec, sizing
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support.samples import MIGRATIONS, POSTGRES, postgres
@@ -70,6 +70,17 @@ def test_what_would_fail_later_is_refused_with_what_to_do(changes: dict[str, Any
 def test_a_cluster_is_not_called_like_what_another_one_makes(name: str) -> None:
     (said,) = problems(name, postgres())
     assert said.startswith(f"name {name!r} is that of an object which a cluster 'db' makes; take another")
+
+
+def test_every_database_holds_utf_8_and_sorts_the_same_in_every_image() -> None:
+    several = {**one(), "other": {"owner": "other_owner", "app_role": "other_app"}}
+    args = postgres(databases=several, first_database="reference")
+    made = [
+        cluster_spec.cluster("db", args)["spec"]["bootstrap"]["initdb"],
+        databases.database("db", "other", args)["spec"],
+    ]
+    for each in made:
+        assert (each["encoding"], each["localeProvider"], each["builtinLocale"]) == ("UTF8", "builtin", "C.UTF-8")
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])

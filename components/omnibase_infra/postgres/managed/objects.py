@@ -9,6 +9,9 @@ from typing import Any
 
 import pulumi
 
+_AS_MADE = ["template", "encoding", "lcCollate", "lcCtype"]
+"""Of a database. One that was there before may have others; to change them, it would be dropped with its rows."""
+
 
 class PostgresqlObject(pulumi.CustomResource):
     """A Database, Role, Grant, DefaultPrivileges, Schema, Extension or GrantRole."""
@@ -52,5 +55,6 @@ def child(
         protect=guard,
         retain_on_delete=guard,
         additional_secret_outputs=["password"] if kind == "Role" else None,
+        ignore_changes=_AS_MADE if kind == "Database" else None,
     )
     return PostgresqlObject(kind, name, properties, opts)
