@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, settings
 
 from ops.requirements import Catalogue
 from ops.requirements.collect import Collector
-from tests.stacks.support.shared import share_below
 
 _COLLECTOR = pytest.StashKey[Collector]()
 
@@ -41,12 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("search", **patient)
     settings.load_profile(config.getoption("--hypothesis-profile", None) or "omnibase")
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _shared_between_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        share_below(tmp_path_factory.getbasetemp().parent)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.stacks.support.shared import shared_between_workers
+
+__all__ = ["shared_between_workers"]
+
 
 @pytest.fixture(autouse=True)
 def _no_instance(monkeypatch: pytest.MonkeyPatch) -> None:

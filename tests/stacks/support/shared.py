@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+import pytest
+
 _places: list[Path] = []
 
 
-def share_below(directory: Path) -> None:
-    """Use a directory that all workers of this run have, and no other run."""
-    _places[:] = [directory]
+@pytest.fixture(scope="session", autouse=True)
+def shared_between_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For a conftest.py: a worker of pytest-xdist shares the directory above its own, which no other run has."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _places[:] = [tmp_path_factory.getbasetemp().parent]
 
 
 def shared(name: str, make: Callable[[], str]) -> str:
