@@ -29,8 +29,7 @@ def run_pytest(directory: Path, body: str, *options: str) -> subprocess.Complete
     (directory / "test_sample.py").write_text(body)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options],
-        # other plugins triple the time of these runs
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # other plugins triple the time of these runs
         cwd=directory, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
 
