@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     except LocalError as error:
         progress.say(f"bench.postgres: {error}")
         return error.exit_code
-    text = report.table(results)
+    text = f"{report.table(results)}\n\n{report.raw(results)}"
     print(text)
     if options.write:
         PAGE.write_text(report.with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")

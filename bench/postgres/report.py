@@ -60,6 +60,17 @@ def table(results: Results) -> str:
     return "\n".join([_HEAD, *_load_rows(results), *_fault_rows(results), *_lost_row(results)])
 
 
+def raw(results: Results) -> str:
+    """Every round, as Markdown: transactions per second, or seconds of the longest gap."""
+    kinds = list(dict.fromkeys((each["case"], each["subject"]) for each in results.rounds))
+    rows = ["| case | of | rounds |", "|-|-|-|"]
+    for case, subject in kinds:
+        gaps = results.of(case, subject, "gap")
+        shown = [f"{each:.2f}" for each in gaps] or [f"{each:.0f}" for each in results.of(case, subject, "tps")]
+        rows.append(f"| {case} | {'ours' if subject == 'tuned' else subject} | {', '.join(shown)} |")
+    return "\n".join(rows)
+
+
 def with_table(page: str, text: str) -> str:
     """The page with the table between its marks, which are added at the end where they are missing."""
     before, begin, rest = page.partition(BEGIN)

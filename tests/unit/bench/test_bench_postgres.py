@@ -87,6 +87,22 @@ def test_the_table_compares_medians_with_their_targets_and_leaves_out_what_was_n
     ]
 
 
+def test_every_round_is_shown_as_it_was_measured() -> None:
+    results = report.Results(
+        Path("unused"),
+        [
+            *_rounds("churn", load.POOLED, "tps", 90.4, 0),
+            *_rounds("forced", "tuned", "gap", 4.123, 5),
+            *_rounds("forced", "plain", "gap", 17.5),
+        ],
+    )
+    assert report.raw(results).splitlines()[2:] == [
+        "| churn | pooled | 90, 0 |",
+        "| forced | ours | 4.12, 5.00 |",
+        "| forced | plain | 17.50 |",
+    ]
+
+
 def test_rounds_are_kept_one_by_one_and_not_measured_again(tmp_path: Path) -> None:
     file = tmp_path / "build" / "results.json"
     report.Results.read(file).add("churn", "direct", 1, {"tps": 40.0})
