@@ -172,3 +172,9 @@ def install_operator(paths: Paths, images: dict[str, str]) -> None:
     apply(paths, first)
     apply(paths, [each for each in found if each not in first])
     kubectl(paths, "rollout", "status", "-n", "cnpg-system", "deployment/cnpg-controller-manager", "--timeout=180s")
+
+
+def remove_operator(paths: Paths, images: dict[str, str]) -> None:
+    """All of it, and with its definitions every cluster that is left."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests.operator(paths, images)})
+    kubectl(paths, "delete", "--ignore-not-found", "--timeout=180s", "-f", "-", stdin=text)

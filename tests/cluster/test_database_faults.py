@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.postgres import manifests
-from bench.postgres.cluster import BenchError, Cluster, install_operator, kubectl
+from bench.postgres.cluster import BenchError, Cluster, install_operator, kubectl, remove_operator
 from bench.postgres.faults import FAULTS, FREEZE_SECONDS, Fault
 from bench.postgres.run import suffer
 from local.node import Node
@@ -35,6 +35,7 @@ def database(node: Node, paths: Paths, image_references: dict[str, str]) -> Iter
     made.make(manifests.tuned(image_references))
     yield made
     kubectl(paths, "delete", "namespace", manifests.TUNED, "--timeout=180s")
+    remove_operator(paths, image_references)
 
 
 @pytest.mark.req("C2.5", "C3.6", "P14")
@@ -80,8 +81,13 @@ def _break_image(database: Cluster) -> None:
     database.kubectl("patch", "clusters.postgresql.cnpg.io", database.name, "--type=merge", "-p", json.dumps(wrong))
 
 
+def _with_other_images(database: Cluster, good: str) -> list[str]:
+    shown = json.loads(database.kubectl("get", "pods", "-l", "cnpg.io/podRole=instance", "-o", "json"))["items"]
+    return [each["metadata"]["name"] for each in shown if good != each["spec"]["containers"][0]["image"]]
+
+
 @pytest.mark.req("C2.5", "P14")
-def test_a_change_that_does_not_start_stops_at_the_first_standby_and_its_way_back_is_the_old_setting(
+def test_a_change_that_does_not_start_stops_at_the_first_standby_which_is_deleted_once_the_change_is_taken_back(
     database: Cluster, tmp_path: Path, image_references: dict[str, str]
 ) -> None:
     def broken_and_back(cluster: Cluster) -> None:
@@ -91,6 +97,8 @@ def test_a_change_that_does_not_start_stops_at_the_first_standby_and_its_way_bac
         assert cluster.primary() == before, "the primary is the last one to be changed"
         good = {"spec": {"imageName": image_references["postgres"]}}
         cluster.kubectl("patch", "clusters.postgresql.cnpg.io", cluster.name, "--type=merge", "-p", json.dumps(good))
+        for name in _with_other_images(cluster, image_references["postgres"]):
+            cluster.kubectl("delete", "pod", name, "--wait=false")  # the operator waits for it and makes it not anew
 
     before = database.primary()
     fault = Fault(name="image", title="an image that is not there", target_seconds=3, inject=broken_and_back)

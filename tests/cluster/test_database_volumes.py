@@ -15,7 +15,7 @@ import pytest
 from omnibase_infra.postgres import cluster_spec, databases
 
 from bench.postgres import manifests, writer
-from bench.postgres.cluster import BenchError, Cluster, apply, install_operator
+from bench.postgres.cluster import BenchError, Cluster, apply, install_operator, remove_operator
 from bench.postgres.writer import Writer
 from local.node import Node
 from local.paths import Paths
@@ -148,6 +148,7 @@ def database(
     made.make()
     yield made
     made.remove()
+    remove_operator(paths, image_references)
 
 
 def test_a_slot_that_nobody_reads_loses_its_log_before_the_volume_is_full(database: Database) -> None:
