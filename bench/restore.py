@@ -23,6 +23,7 @@ from pathlib import Path
 
 from omnibase_infra.postgres.backups import SIDECAR_MEMORY_MIB
 
+from bench import page
 from bench.postgres.cluster import BenchError, kubectl, wait_until
 from local import machine
 from local.errors import LocalError
@@ -211,13 +212,9 @@ def table(found: Figures) -> str:
     ])  # fmt: skip
 
 
-def with_table(page: str, text: str) -> str:
-    """The page with the table between its marks, which are added at the end where they are missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not begin:
-        before, after = f"{page.rstrip()}\n\n## Restore\n\n", "\n"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def with_table(text_of_page: str, text: str) -> str:
+    """The page with the table between its marks."""
+    return page.with_table(text_of_page, text, begin=BEGIN, end=END, heading="Restore")
 
 
 if __name__ == "__main__":

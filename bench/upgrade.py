@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import page
 from bench.postgres import manifests, writer
 from bench.postgres.cluster import BenchError, Cluster, install_operator, wait_until
 from bench.postgres.writer import Writer
@@ -200,10 +201,9 @@ def table(found: dict[str, float]) -> str:
     return "\n".join(["| | |", "|-|-:|", *lines])
 
 
-def with_table(page: str, text: str) -> str:
-    """The page with the figures between its marks."""
-    head, rest = page.split(_BEGIN)
-    return f"{head}{_BEGIN}\n{text}\n{_END}{rest.split(_END)[1]}"
+def with_table(text_of_page: str, text: str) -> str:
+    """The page with the table between its marks."""
+    return page.with_table(text_of_page, text, begin=_BEGIN, end=_END, heading="A major upgrade")
 
 
 def main(arguments: Sequence[str]) -> int:

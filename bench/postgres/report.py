@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import page
 from bench.postgres import load
 from bench.postgres.faults import FAULTS
 
@@ -71,13 +72,9 @@ def raw(results: Results) -> str:
     return "\n".join(rows)
 
 
-def with_table(page: str, text: str) -> str:
-    """The page with the table between its marks, which are added at the end where they are missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not begin:
-        before, after = f"{page.rstrip()}\n\n## PostgreSQL\n\n", "\n"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def with_table(text_of_page: str, text: str) -> str:
+    """The page with the table between its marks."""
+    return page.with_table(text_of_page, text, begin=BEGIN, end=END, heading="PostgreSQL")
 
 
 _RATIOS = (
