@@ -1,4 +1,5 @@
-"""A project of another team: the components from pip, the platform's database by StackReference."""
+"""Those who use the platform's database from outside: a project of another team, with the components from pip and the
+platform by StackReference, and a pod in a namespace of others."""
 
 from __future__ import annotations
 
@@ -15,10 +16,20 @@ import pytest
 
 from local.paths import Paths
 from tests.cluster.example_kit import ROOT, Example, copy_example
-from tests.cluster.node_kit import eventually
-from tests.cluster.platform_kit import NAMESPACE, STACK
+from tests.cluster.node_kit import eventually, wait_for
+from tests.cluster.platform_kit import NAMESPACE, STACK, silent_engine
 
 Kubectl = Callable[..., str]
+_SPACE = "guests"
+_CONSUMERS = {
+    "guestbook": {"databases": {"reference": {"endpoints": ["rw", "ro"]}}},
+    "visitor": {"namespace": _SPACE, "databases": {"reference": {}}},
+}
+_VISIT = """
+import pathlib, psycopg
+with psycopg.connect(pathlib.Path("/run/secrets/databases/reference/url").read_text(), connect_timeout=10) as made:
+    print(made.execute("SELECT current_user || ' ' || current_database()").fetchone()[0])
+"""
 
 
 def _environment(directory: Path) -> Path:
@@ -46,7 +57,22 @@ def _environment(directory: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(outputs: dict[str, Any], paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+def consumers(outputs: dict[str, Any], paths: Paths, kubectl: Kubectl) -> Iterator[dict[str, Any]]:
+    """Outputs of the platform with two consumers; afterwards it is as it was."""
+    kubectl("create", "namespace", _SPACE)
+    given = {"OMNIBASE__POSTGRES__AUTHORITY": "environment", "OMNIBASE__POSTGRES__CONSUMERS": json.dumps(_CONSUMERS)}
+    engine, said = silent_engine(paths, **given)
+    try:
+        assert engine.up() == 0, said()
+        yield engine.outputs()
+    finally:
+        engine, said = silent_engine(paths)
+        assert engine.up() == 0, said()
+        kubectl("delete", "namespace", _SPACE)
+
+
+@pytest.fixture(scope="module")
+def app(consumers: dict[str, Any], paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     """The example on the tested platform."""
     directory = tmp_path_factory.mktemp("app")
     made = copy_example("app-stack", directory, paths, virtualenv=_environment(directory))
@@ -60,9 +86,13 @@ def app(outputs: dict[str, Any], paths: Paths, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.req("C2.8", "C1.12", "R20")
 def test_the_workload_runs_and_has_logged_in_at_the_referenced_database(
-    app: Example, outputs: dict[str, Any], kubectl: Kubectl
+    app: Example, consumers: dict[str, Any], outputs: dict[str, Any], kubectl: Kubectl
 ) -> None:
+    document = consumers["database_connections"]["guestbook"]["reference"]["document"]
     assert app.outputs()["database"] == outputs["database_rw_endpoint"]
+    assert {each["host"] for each in document["endpoints"].values()} == {
+        outputs[f"database_{role}_endpoint"].rpartition(":")[0] for role in ("rw", "ro")
+    }
 
     def read() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(
@@ -81,7 +111,44 @@ def test_the_workload_runs_and_has_logged_in_at_the_referenced_database(
 
 def test_its_arrow_to_the_database_has_a_policy_on_both_sides(app: Example, kubectl: Kubectl) -> None:
     names = kubectl("get", "networkpolicy", "--namespace", NAMESPACE, "--output", "name").split()
-    assert {name.rpartition("/")[2] for name in names} >= {"guestbook-database-egress", "guestbook-database-ingress"}
+    arrow = "database-client-guestbook"
+    assert {name.rpartition("/")[2] for name in names} >= {f"{arrow}-egress", f"{arrow}-ingress"}
+
+
+def _visit(kubectl: Kubectl, consumers: dict[str, Any], name: str, image: str) -> str:
+    """What a pod of that name says, or why it says nothing, which mounts the visitor's Secret."""
+    path = consumers["database_connections"]["visitor"]["reference"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": _SPACE, "labels": {"app.kubernetes.io/name": name}},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "visit",
+                    "image": image,
+                    "command": ["/usr/bin/python3.13", "-c", _VISIT],
+                    "volumeMounts": [{"name": "it", "mountPath": "/run/secrets/databases/reference"}],
+                }
+            ],
+            "volumes": [{"name": "it", "secret": {"secretName": path["secret"], "defaultMode": 0o444}}],
+        },
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+    phase = ("get", "pod", name, "-n", _SPACE, "-o", "jsonpath={.status.phase}")
+    wait_for(lambda: kubectl(*phase) in ("Succeeded", "Failed"), 60, f"{name} has ended")
+    return kubectl("logs", name, "-n", _SPACE).strip()
+
+
+@pytest.mark.req("C2.8", "C7.1")
+def test_a_consumer_in_a_namespace_of_others_logs_in_by_its_secret_and_its_neighbour_is_not_let_in(
+    consumers: dict[str, Any], outputs: dict[str, Any], kubectl: Kubectl
+) -> None:
+    image = outputs["images"]["reference"]
+    assert _visit(kubectl, consumers, "visitor", image) == f"{outputs['database_user']} reference"
+    refused = _visit(kubectl, consumers, "neighbour", image)
+    assert "psycopg.errors.ConnectionTimeout" in refused or "psycopg.OperationalError: connection" in refused, refused
 
 
 def test_a_second_up_changes_nothing(app: Example) -> None:
