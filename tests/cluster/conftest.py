@@ -30,6 +30,7 @@ from tests.cluster.postgres_kit import external_database
 __all__ = ["Kubectl", "cluster", "control_plane", "external_database", "stack"]
 _NODES, _SHOWN = pytest.StashKey[dict[str, Paths]](), pytest.StashKey[list[str]]()
 _MOST_SHOWN = 5
+_WORTH_TELLING = 20  # seconds of a file's tests and fixtures
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,12 +64,32 @@ def pytest_runtest_makereport(
     return report
 
 
+class _FailuresAtOnce:
+    """Names a failure when it happens: the run goes on for most of an hour, and its reports come at the end."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line(f"\nfailed in {report.when}: {report.nodeid}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(terminal, pytest.TerminalReporter):  # workers have none
+        session.config.pluginmanager.register(_FailuresAtOnce(terminal), "failures-at-once")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how long each lane worked: the longer one decides how long all tests take."""
+    """Say how long each lane and file worked: the longer lane decides how long all tests take."""
     reports = [
         each for found in terminalreporter.stats.values() for each in found if isinstance(each, pytest.TestReport)
     ]
-    for name, (tests, seconds) in lanes.totals(reports).items():
+    for name, (tests, seconds) in lanes.totals(reports, lanes.file_of).items():
+        if seconds >= _WORTH_TELLING:
+            terminalreporter.write_line(f"{seconds:6.0f} s  lane {lanes.lane_of(name)}: {name}, {tests} tests")
+    for name, (tests, seconds) in lanes.totals(reports, lanes.lane_of).items():
         terminalreporter.write_line(f"lane {name}: {tests} tests, {seconds / 60:.1f} min")
 
 

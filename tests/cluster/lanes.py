@@ -7,7 +7,7 @@ Neither lane can disturb the other: other addresses, other state, other Kubernet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fcntl import LOCK_EX, flock
@@ -37,9 +37,14 @@ _NETWORK_STEP = 10 << 16  # ten /16 further: neighbours are the networks of othe
 _LAST_STEP = 246  # from here on it would leave 10.0.0.0/8
 
 
-def lane_of(file: str) -> str:
-    """Lane of a test file, by its path or name."""
-    return BARE if file.rpartition("/")[2].startswith(_BARE_FILES) else STACK_LANE
+def file_of(test: str) -> str:
+    """Name of a test's file, without directories."""
+    return test.partition("::")[0].rpartition("/")[2]
+
+
+def lane_of(test: str) -> str:
+    """Lane of a test or test file, by its identifier, path or name."""
+    return BARE if file_of(test).startswith(_BARE_FILES) else STACK_LANE
 
 
 def bare_instance(of: Paths) -> Paths:
@@ -61,14 +66,19 @@ def building_alone(paths: Paths) -> Iterator[None]:
         yield
 
 
-def totals(reports: Iterable[pytest.TestReport]) -> dict[str, tuple[int, float]]:
-    """How many tests each lane has run, and the seconds that they and their fixtures took; the longest lane first."""
+def totals(reports: Iterable[pytest.TestReport], part: Callable[[str], str]) -> dict[str, tuple[int, float]]:
+    """How many tests each part has run, and the seconds that they and their fixtures took; the longest part first.
+
+    Args:
+        reports: of tests and their fixtures; those of other directories do not count.
+        part: which part a test is of, by its identifier.
+    """
     found: dict[str, tuple[int, float]] = {}
     for report in reports:
         if "tests/cluster/" in report.nodeid:
-            lane = lane_of(report.nodeid.partition("::")[0])
-            tests, seconds = found.get(lane, (0, 0.0))
-            found[lane] = tests + (report.when == "call"), seconds + report.duration
+            name = part(report.nodeid)
+            tests, seconds = found.get(name, (0, 0.0))
+            found[name] = tests + (report.when == "call"), seconds + report.duration
     return dict(sorted(found.items(), key=lambda entry: entry[1][1], reverse=True))
 
 
@@ -76,7 +86,7 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no t
     """Gives each worker of pytest-xdist one lane, whose tests run one after the other in the collected order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return lane_of(nodeid.partition("::")[0])
+        return lane_of(nodeid)
 
 
 def rank(item: pytest.Item, wants_stack: bool) -> tuple[int, int, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import node_kit
 from tests.cluster.calls_kit import Call, Calls, calling
-from tests.cluster.lanes import totals
+from tests.cluster.lanes import file_of, lane_of, totals
 from tests.cluster.node_kit import eventually, free_port, wait_for
 
 
@@ -72,5 +72,5 @@ def test_totals_of_lanes_count_tests_once_and_their_fixtures_time() -> None:
         pytest.TestReport("tests/unit/test_docs.py::test", ("", 0, ""), {}, "passed", None, "call"),
     ]
 
-    assert totals(reports) == {"stack": (1, 20.0), "bare": (1, 15.0)}
-    assert list(totals(reports)) == ["stack", "bare"], "the lane that decides comes first"
+    assert totals(reports, lane_of) == {"stack": (1, 20.0), "bare": (1, 15.0)}
+    assert list(totals(reports, lane_of)) == ["stack", "bare"], "the lane that decides comes first"
