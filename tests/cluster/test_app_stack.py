@@ -26,9 +26,18 @@ _CONSUMERS = {
     "visitor": {"namespace": _SPACE, "databases": {"reference": {}}},
 }
 _VISIT = """
-import pathlib, psycopg
-with psycopg.connect(pathlib.Path("/run/secrets/databases/reference/url").read_text(), connect_timeout=10) as made:
-    print(made.execute("SELECT current_user || ' ' || current_database()").fetchone()[0])
+import pathlib, psycopg, time
+end = time.monotonic() + float(SECONDS)
+while True:
+    try:
+        made = psycopg.connect(pathlib.Path("/run/secrets/databases/reference/url").read_text(), connect_timeout=5)
+    except psycopg.OperationalError:
+        if time.monotonic() > end:
+            raise
+        time.sleep(0.5)
+    else:
+        print(made.execute("SELECT current_user || ' ' || current_database()").fetchone()[0])
+        break
 """
 
 
@@ -115,8 +124,11 @@ def test_its_arrow_to_the_database_has_a_policy_on_both_sides(app: Example, kube
     assert {name.rpartition("/")[2] for name in names} >= {f"{arrow}-egress", f"{arrow}-ingress"}
 
 
-def _visit(kubectl: Kubectl, consumers: dict[str, Any], name: str, image: str) -> str:
-    """What a pod of that name says, or why it says nothing, which mounts the visitor's Secret."""
+def _visit(kubectl: Kubectl, consumers: dict[str, Any], name: str, image: str, seconds: float) -> str:
+    """What a pod of that name says, which mounts the visitor's Secret, or why it says nothing.
+
+    It tries again for some seconds: until the network policies know the address of a new pod, they refuse it.
+    """
     path = consumers["database_connections"]["visitor"]["reference"]
     pod = {
         "apiVersion": "v1",
@@ -128,7 +140,7 @@ def _visit(kubectl: Kubectl, consumers: dict[str, Any], name: str, image: str) -
                 {
                     "name": "visit",
                     "image": image,
-                    "command": ["/usr/bin/python3.13", "-c", _VISIT],
+                    "command": ["/usr/bin/python3.13", "-c", _VISIT.replace("SECONDS", str(seconds))],
                     "volumeMounts": [{"name": "it", "mountPath": "/run/secrets/databases/reference"}],
                 }
             ],
@@ -146,9 +158,9 @@ def test_a_consumer_in_a_namespace_of_others_logs_in_by_its_secret_and_its_neigh
     consumers: dict[str, Any], outputs: dict[str, Any], kubectl: Kubectl
 ) -> None:
     image = outputs["images"]["reference"]
-    assert _visit(kubectl, consumers, "visitor", image) == f"{outputs['database_user']} reference"
-    refused = _visit(kubectl, consumers, "neighbour", image)
-    assert "psycopg.errors.ConnectionTimeout" in refused or "psycopg.OperationalError: connection" in refused, refused
+    assert _visit(kubectl, consumers, "visitor", image, 20) == f"{outputs['database_user']} reference"
+    refused = _visit(kubectl, consumers, "neighbour", image, 5)
+    assert "psycopg.OperationalError: connection" in refused or "ConnectionTimeout" in refused, refused
 
 
 def test_a_second_up_changes_nothing(app: Example) -> None:
