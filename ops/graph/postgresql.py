@@ -24,7 +24,6 @@ def postgresql_boxes(resources: Sequence[Resource]) -> tuple[list[Box], list[Arr
         if resource.type == _MANAGED
         for name in resource.input("databases") or {}
     }
-    outside: list[Box] = []
     arrows: list[Arrow] = []
     servers: dict[str, Box] = {}
     for database in databases:
@@ -34,9 +33,12 @@ def postgresql_boxes(resources: Sequence[Resource]) -> tuple[list[Box], list[Arr
         server = servers.setdefault(host, Box(id=f"server-{host}", title=host, subtitle="PostgreSQL", style="machine"))
         server.children.append(_database(database, resources))
         port = int((component.input("port") if component else 0) or _PORT)
-        for role in _clients(resources, name):
-            outside.append(_role(role))
-            arrows.append(Arrow(source=role.key, target=database.key, ports=(port,)))
+        arrows += [Arrow(source=role.key, target=database.key, ports=(port,)) for role in _clients(resources, name)]
+    targets = {(arrow.source, arrow.target) for arrow in arrows}
+    used = {
+        role.key: [each for each in databases if (role.key, each.key) in targets] for role in _of(resources, "Role")
+    }
+    outside = [_role(role, used[role.key], resources) for role in _of(resources, "Role") if used[role.key]]
     return [*outside, *servers.values()], arrows
 
 
@@ -54,21 +56,47 @@ def _database(database: Resource, resources: Sequence[Resource]) -> Box:
 
 
 def _clients(resources: Sequence[Resource], database: str) -> list[Resource]:
-    """Roles that log in and may connect to a database."""
+    """Roles that log in and may connect to a database, by themselves or by a role that they are members of."""
     allowed = {
         str(each.input("role"))
         for each in _of(resources, "Grant")
         if each.input("database") == database and "CONNECT" in (each.input("privileges") or [])
     }
-    return [each for each in _of(resources, "Role") if each.input("login") and str(each.input("name")) in allowed]
+    roles = [each for each in _of(resources, "Role") if each.input("login")]
+    return [each for each in roles if allowed & {str(each.input("name")), *_memberships(each)}]
 
 
-def _role(role: Resource) -> Box:
-    lines = ["reads and writes rows, no more"]
+def _role(role: Resource, databases: Sequence[Resource], resources: Sequence[Resource]) -> Box:
+    rights = {str(each.input("name")): _rights(role, each, resources) for each in databases}
+    everywhere = set(rights.values())
+    lines = list(everywhere) if len(everywhere) == 1 else [f"{name}: {what}" for name, what in rights.items()]
     limit = role.input("connectionLimit")
     if limit is not None and int(limit) > 0:
         lines.append(f"at most {int(limit)} connections")
-    return Box(id=role.key, title="application", subtitle=f"as {role.input('name')}", lines=lines, style="outside")
+    return Box(id=role.key, title=str(role.input("name")), subtitle="role", lines=lines, style="outside")
+
+
+def _rights(role: Resource, database: Resource, resources: Sequence[Resource]) -> str:
+    """What a role may do with the rows of a database, from what it is granted there."""
+    if database.input("owner") in _memberships(role):
+        return f"acts as {database.input('owner')}: changes the schema"
+    granted = {
+        privilege
+        for kind in ("Grant", "DefaultPrivileges")
+        for each in _of(resources, kind)
+        if each.input("objectType") == "table"
+        and (each.input("database"), each.input("role")) == (database.input("name"), role.input("name"))
+        for privilege in each.input("privileges") or []
+    }
+    if granted - {"SELECT"}:
+        return "reads and writes rows, no more"
+    if granted:
+        return "reads rows, no more"
+    return f"as member of {', '.join(_memberships(role))}; no rows" if _memberships(role) else "no rows"
+
+
+def _memberships(role: Resource) -> list[str]:
+    return [str(each) for each in role.input("roles") or []]
 
 
 def _of(resources: Sequence[Resource], kind: str) -> list[Resource]:

@@ -74,3 +74,4 @@ def test_totals_of_lanes_count_tests_once_and_their_fixtures_time() -> None:
 
     assert totals(reports, lane_of) == {"stack": (1, 20.0), "bare": (1, 15.0)}
     assert list(totals(reports, lane_of)) == ["stack", "bare"], "the lane that decides comes first"
+    assert totals(reports, file_of) == {"test_rollback_image.py": (1, 20.0), "test_node_life.py": (1, 15.0)}
