@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
@@ -27,6 +28,7 @@ _SAYS = {
     "pods": "what runs",
     "outside": "outside of the stack",
 }
+_RULE = "An arrow is an allowed connection and the port it ends at; all others are refused."
 _CORNER = 5
 _TRIES = 6
 _STYLE = """<style>
@@ -71,8 +73,9 @@ def render_svg(scene: Scene) -> str:
 def render_picture(picture: Picture) -> str:
     """Draw a scene that has its places."""
     layout, scene = picture.layout, picture.layout.scene
-    legend, below = _legend(layout)
-    width, height = round(layout.width), round(layout.height + below)
+    width = round(max(layout.width, text_width(_RULE) + 4 * STEP))
+    legend, below = _legend(layout, width)
+    height = round(layout.height + below)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         f' role="img" aria-label={quoteattr(scene.title)}>',
@@ -80,9 +83,7 @@ def render_picture(picture: Picture) -> str:
         f"<defs>{_marker(FLOW)}{_marker(SCRAPE)}</defs>",
         f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>',
         _text("head", 2 * STEP, 30, scene.title),
-        _text(
-            "line", 2 * STEP, 49, "An arrow is an allowed connection and the port it ends at; all others are refused."
-        ),
+        _text("line", 2 * STEP, 49, _RULE),
         *(_box(item) for item in layout.placed),
         *(_line(item) for item in picture.routes),
         *(_tab(tab, rect) for tab, rect in layout.tabs.items()),
@@ -158,8 +159,8 @@ def _towards(point: tuple[float, float], other: tuple[float, float]) -> tuple[fl
     return point[0] + dx * share, point[1] + dy * share
 
 
-def _legend(layout: Layout) -> tuple[list[str], float]:
-    """What the shapes mean and the scene's remarks, and how high they are."""
+def _legend(layout: Layout, width: float) -> tuple[list[str], float]:
+    """What the shapes mean and the scene's remarks, in lines that fit into the width, and how high they are."""
     styles = [style for style in _SAYS if any(item.box.style == style for item in layout.placed)]
     x, y, parts = 2.0 * STEP, layout.height, list[str]()
     for style in styles:
@@ -171,7 +172,10 @@ def _legend(layout: Layout) -> tuple[list[str], float]:
         remarks.append("Green: Prometheus reads metrics there.")
     if any(item.box.notes for item in layout.placed):
         remarks.append("Grey in a box: allowed connections that are not drawn. Metrics are read by Prometheus.")
+    most = int((width - 4 * STEP) / text_width(" "))
     for remark in remarks:
-        y += LINE + 4
-        parts.append(_text("line", 2 * STEP, y + 11, remark))
+        y += 4
+        for line in textwrap.wrap(remark, most):
+            y += LINE
+            parts.append(_text("line", 2 * STEP, y + 11, line))
     return parts, y - layout.height + 2 * LINE

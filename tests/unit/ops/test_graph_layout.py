@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.graph import Scene, render_svg
 from ops.graph.boxes import FLOW, SCRAPE, Arrow, Box
-from ops.graph.layout import Gaps
+from ops.graph.layout import Gaps, text_width
 from ops.graph.svg import compose
 from tests.stacks.support.pictures import faults
 
@@ -53,6 +55,17 @@ def scenes(draw: st.DrawFn) -> Scene:
 @given(scene=scenes())
 def test_no_line_goes_through_a_foreign_box_and_nothing_overlaps_or_is_cut_off(scene: Scene) -> None:
     assert faults(compose(scene)) == []
+
+
+def test_what_stands_under_a_narrow_picture_is_broken_into_lines_instead_of_cut_off() -> None:
+    remark = (
+        "Every namespace, where it says no other: Pod Security restricted, network default-deny, quota, limits."
+    )
+    text = render_svg(Scene(title="narrow", boxes=(Box(id="one", title="one"),), arrows=(), remarks=(remark,)))
+    width = int(re.findall(r'viewBox="0 0 (\d+) ', text)[0])
+    lines = [(int(x), words) for x, words in re.findall(r'class="line" x="(\d+)"[^>]*>([^<]*)<', text)]
+    assert " ".join(words for _, words in lines).endswith(remark)
+    assert max(x + text_width(words) for x, words in lines) <= width
 
 
 @settings(max_examples=5, deadline=None, derandomize=True)
