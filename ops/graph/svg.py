@@ -175,7 +175,7 @@ def _legend(layout: Layout, width: float) -> tuple[list[str], float]:
     most = int((width - 4 * STEP) / text_width(" "))
     for remark in remarks:
         y += 4
-        for line in textwrap.wrap(remark, most):
+        for line in textwrap.wrap(remark, most, break_on_hyphens=False):
             y += LINE
             parts.append(_text("line", 2 * STEP, y + 11, line))
     return parts, y - layout.height + 2 * LINE
