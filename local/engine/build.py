@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.build import Program, go_steps, go_toolchain
+from local.build import Patched, Program, go_steps, module_directory, patched_step
 from local.engine.installation import VERSION, installation
-from local.errors import LocalError
 from local.paths import Paths
 from local.steps import Step, StepContext
 
+_ENGINE = "github.com/pulumi/pulumi/pkg/v3"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _PINNED = f"-X {_SDK}/go/common/version.Version=v{VERSION}"
 TAGS = "osusergo,grpcnotrace"
@@ -34,12 +33,14 @@ def build_steps(paths: Paths, env: Mapping[str, str] = os.environ) -> list[Step]
     if installation(paths, env).official:
         return []
     module = paths.root / "local" / "engine"
+    modfile = patched_step(patched(module), module, paths)
     pulumi = Program(
         name="pulumi",
         module=module,
-        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        package=f"{_ENGINE}/cmd/pulumi",
         ldflags=_PINNED,
         tags=TAGS,
+        modfile=modfile,
         seconds=180,
     )
     # The same flags as the engine's: everything but the host's own files comes from the engine's build.
@@ -49,16 +50,22 @@ def build_steps(paths: Paths, env: Mapping[str, str] = os.environ) -> list[Step]
         package="./languagehost",
         ldflags=_PINNED,
         tags=TAGS,
+        modfile=modfile,
         seconds=15,
     )
     return [*go_steps([pulumi, host], paths), _scripts_step(paths, module)]
+
+
+def patched(module: Path) -> Patched:
+    """The engine's module with our changes, which docs/decisions/0056-*.md explains."""
+    return Patched(name="pulumi", dependency=_ENGINE, patches=sorted((module / "patches").glob("*.patch")))
 
 
 def _scripts_step(paths: Paths, module: Path) -> Step:
     """The step `language host scripts`."""
 
     def run(context: StepContext) -> None:
-        source = sdk_directory(paths, module)
+        source = module_directory(paths, module, _SDK)
         context.log.write(f"scripts from {source}\n".encode())
         for name, directory in SCRIPTS.items():
             target = paths.bin / name
@@ -75,21 +82,3 @@ def _scripts_step(paths: Paths, module: Path) -> Step:
         after=["build pulumi"],  # by then the module is on disk
         seconds=1,
     )
-
-
-def sdk_directory(paths: Paths, module: Path) -> Path:
-    """Where Go keeps the SDK's module.
-
-    Raises:
-        LocalError: Go cannot tell, for example because the module was never downloaded.
-    """
-    result = subprocess.run(
-        [go_toolchain(paths), "list", "-m", "-f", "{{.Dir}}", _SDK],
-        cwd=module,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0 or not result.stdout.strip():
-        raise LocalError(f"go knows no directory of {_SDK}: {result.stderr.strip()}", hint="run `make up` again")
-    return Path(result.stdout.strip())

@@ -30,7 +30,7 @@ class Installation:
     def __str__(self) -> str:
         if self.official:
             return f"official pulumi v{self.version} ({self.pulumi})"
-        return f"pulumi v{self.version} with the language host of omnibase-infra (offline stand-in)"
+        return f"pulumi v{self.version}, patched, with the language host of omnibase-infra (offline stand-in)"
 
 
 def installation(paths: Paths, env: Mapping[str, str] = os.environ) -> Installation:

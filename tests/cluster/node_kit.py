@@ -138,6 +138,16 @@ def pod_identity(kubectl: Kubectl, namespace: str, name: str) -> str:
     return kubectl("get", "pod", "-n", namespace, name, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
 
 
+def remove_namespace(kubectl: Kubectl, name: str) -> None:
+    """Remove a namespace whose pods serve nobody any more: each has a second to end, whatever it asks for.
+
+    A database may take two minutes, for its clients, its archive and its standbys.
+    """
+    kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")  # from here on nobody makes pods in it
+    kubectl("delete", "pods", "-n", name, "--all", "--grace-period=1", "--wait=false")
+    kubectl("wait", f"namespace/{name}", "--for=delete", "--timeout=110s")
+
+
 @contextmanager
 def nothing_scheduled(kubectl: Kubectl) -> Iterator[None]:
     """No node takes a new pod: what is lost stays lost as long as the block lasts."""

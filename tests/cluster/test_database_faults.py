@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.postgres import manifests
-from bench.postgres.cluster import BenchError, Cluster, install_operator, kubectl, remove_operator
+from bench.postgres.cluster import BenchError, Cluster, install_operator, remove_operator
 from bench.postgres.faults import FAULTS, FREEZE_SECONDS, Fault
 from bench.postgres.run import suffer
 from local.node import Node
 from local.paths import Paths
-from tests.cluster.node_kit import PATIENCE, wait_for
+from tests.cluster.node_kit import PATIENCE, Kubectl, remove_namespace, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def database(node: Node, paths: Paths, image_references: dict[str, str]) -> Iter
     made = Cluster(paths=paths, namespace=manifests.TUNED)
     made.make(manifests.tuned(image_references))
     yield made
-    kubectl(paths, "delete", "namespace", manifests.TUNED, "--timeout=180s")
+    remove_namespace(Kubectl(paths), manifests.TUNED)
     remove_operator(paths, image_references)
 
 

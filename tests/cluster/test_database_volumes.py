@@ -20,7 +20,7 @@ from bench.postgres.writer import Writer
 from local.node import Node
 from local.paths import Paths
 from ops.status.databases import database_status
-from tests.cluster.node_kit import Kubectl, wait_for
+from tests.cluster.node_kit import Kubectl, remove_namespace, wait_for
 from tests.cluster.volumes_kit import CLASS, Volume, storage_class
 
 _SPACE = "database-volumes"
@@ -77,7 +77,7 @@ class Database:
         apply(self._cluster.paths, [_declared(self._images, **changes)])
 
     def remove(self) -> None:
-        self._kubectl("delete", "namespace", _SPACE, "--timeout=120s")
+        remove_namespace(self._kubectl, _SPACE)
         for volume in self.volumes:
             volume.remove(self._kubectl)
         self._kubectl("delete", "storageclass", CLASS)

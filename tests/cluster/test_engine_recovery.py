@@ -72,6 +72,12 @@ def _pending_in_state(project: Checkout) -> int:
     return len(latest.get("pending_operations") or [])
 
 
+def _names_of_pending(project: Checkout) -> set[str]:
+    """What is being created, as the state on disk tells."""
+    latest = json.loads((_stacks(project) / "dev.json").read_text())["checkpoint"]["latest"]
+    return {each["resource"]["urn"].rpartition("::")[2] for each in latest.get("pending_operations") or []}
+
+
 def _kill_during_creation(project: Checkout) -> None:
     objects = project.objects / "here"
     killer = _when(
@@ -98,6 +104,44 @@ def test_up_after_a_kill_adopts_the_objects_that_exist_and_creates_the_others(pr
     assert {"first", "second"} <= _resources(state)
     assert not state["deployment"].get("pending_operations")
     assert project.engine().preview("--expect-no-changes") == 0
+
+
+_AT_ONCE = 8  # creations that the provider takes at once
+_MANY = 24
+_MANY_OBJECTS = f"""
+    import pulumi_kubernetes as k8s
+
+    def made(name, text):
+        k8s.core.v1.ConfigMap(name, metadata={{"name": name, "namespace": "here"}}, data={{"key": text}})
+
+    for number in range(2):
+        made(f"heavy-{{number}}", "x" * {3 << 20})  # each write of the state takes a while
+    for number in range({_MANY}):
+        made(f"many-{{number}}", "light")
+"""
+
+
+def test_operations_that_wait_together_are_written_together_and_each_before_it_begins(
+    project: Checkout, tmp_path: Path
+) -> None:
+    project.program(_MANY_OBJECTS)
+    gate, objects = tmp_path / "gate", project.objects / "here"
+    unwritten: list[str] = []
+
+    def look_and_open() -> None:
+        begun = {file.stem for file in objects.iterdir()}  # before the state is read: it may grow meanwhile
+        unwritten.extend(begun - _names_of_pending(project))
+        gate.touch()
+
+    opener = _when(lambda: objects.exists() and len(list(objects.iterdir())) == _AT_ONCE, look_and_open)
+    engine = project.engine(FILE_PROVIDER_GATE=str(gate), PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS="true")
+    assert engine.up() == 0, project.text
+    opener.join()
+    assert unwritten == [], "a kill would have lost them"
+    writes = len(list(_stacks(project).glob("dev.json.[0-9]*")))
+    print(f"{writes} writes of the state for {_MANY + 2} creations")
+    assert writes < 1.5 * _MANY, "one for each begin and each end were more than twice as many"
+    assert {f"many-{number}" for number in range(_MANY)} <= _resources(engine.export())
 
 
 def test_objects_that_could_not_be_looked_for_are_looked_for_by_the_next_run(project: Checkout) -> None:

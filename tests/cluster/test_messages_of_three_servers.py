@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from local.paths import Paths
 from tests.cluster.bus_kit import BUS, SERVERS, SPACE, STREAM, Doors, apply, bus_manifests, doors, publish
 from tests.cluster.conftest import Kubectl
-from tests.cluster.node_kit import eventually, pod_identity
+from tests.cluster.node_kit import eventually, pod_identity, remove_namespace
 
 _BEFORE, _AFTER = 100, 200
 _LONGEST_GAP = 60.0  # seconds without an acknowledgement, on a busy machine; a new leader is chosen in about 5
@@ -34,10 +34,7 @@ def bus(kubectl: Kubectl, image_references: dict[str, str], paths: Paths, tmp_pa
         with doors(paths, tmp_path) as opened:
             yield opened
     finally:
-        # Servers that say goodbye to their clients take half a minute; nobody listens any more.
-        kubectl("delete", "statefulset,deployment", "-n", SPACE, "--all", "--wait=false", check=False)
-        kubectl("delete", "pods", "-n", SPACE, "--all", "--grace-period=0", "--force", "--wait=false", check=False)
-        kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=110s")
+        remove_namespace(kubectl, SPACE)
 
 
 def leader(bus: Doors, servers: list[int]) -> tuple[int, list[bool]]:

@@ -60,7 +60,7 @@ def test_an_official_engine_finds_its_own_language_host_before_ours(paths: Paths
 def test_without_an_engine_ours_is_built_and_its_scripts_wait_for_it(paths: Paths) -> None:
     steps = {step.name: step for step in build_steps(paths, {"PATH": "/usr/bin:/bin"})}
     assert list(steps) == [
-        "go modules of engine",
+        "go modules of engine", "patch pulumi",
         "compile pulumi", "build pulumi",
         "compile pulumi-language-python", "build pulumi-language-python",
         "language host scripts",
@@ -73,5 +73,5 @@ def test_a_change_of_the_language_host_builds_it_again(paths: Paths) -> None:
     steps = build_steps(paths, {"PATH": "/usr/bin:/bin"})
     host = next(step for step in steps if step.name == "build pulumi-language-python")
     names = {path.name for path in host.inputs if isinstance(path, Path)}
-    assert {"main.go", "discover.py", "go.mod", "go.sum"} <= names
+    assert {"main.go", "discover.py", "go.mod", "go.sum", "one-write-for-many.patch"} <= names
     assert not [name for name in names if name.endswith("_test.go")]
