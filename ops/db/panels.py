@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -157,6 +158,7 @@ def _bloat(job: str) -> list[Panel]:
             names=table,
             unit="bytes",
         ),
+        *_empty(job),
         Panel(
             title="Indexes that no query uses because their making failed",
             expression=f"max by (datname) (cnpg_pg_indexes_invalid{{{job}}})",
@@ -165,3 +167,16 @@ def _bloat(job: str) -> list[Panel]:
             limit=0,
         ),
     ]
+
+
+def _empty(job: str) -> Iterator[Panel]:
+    for what, name, title in (("table", "relname", "tables"), ("index", "indexrelname", "indexes")):
+        labels = ("datname", "schemaname", name)
+        yield Panel(
+            title=f"Space of the largest {title} that holds nothing",
+            expression=f"topk(5, 100 * max by ({', '.join(labels)}) (cnpg_pg_{what}_bloat_share{{{job}}}))",
+            names=labels,
+            unit="%",
+            alert=f"Database{what.capitalize()}Bloated",
+            limit=50,
+        )

@@ -31,6 +31,8 @@ class Settings:
     """Directory with room for the restored cluster."""
     binaries: Path
     """Directory of PostgreSQL's programs."""
+    encryption: str = ""
+    """How the store is asked to encrypt the report; empty: as the bucket is set."""
     host: str = ""
     """The primary; needed to drill, not to report."""
     port: int = 5432
@@ -81,6 +83,11 @@ class Settings:
         """Where the report of the newest drill is in the bucket; beside the archive, which Barman alone writes."""
         prefix = self.destination.removeprefix("s3://").partition("/")[2].strip("/")
         return "/".join(part for part in (prefix, "drills", f"{self.archive}.json") if part)
+
+    @property
+    def report_options(self) -> dict[str, str]:
+        """What is asked of the store beside keeping the report."""
+        return {"ServerSideEncryption": self.encryption} if self.encryption else {}
 
     @property
     def keys(self) -> tuple[str, str]:

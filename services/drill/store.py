@@ -54,6 +54,7 @@ class Reports:
         """
         body = report.text().encode()
         try:
-            self._client.put_object(Bucket=self._settings.bucket, Key=self._settings.report_key, Body=body)
+            place = {"Bucket": self._settings.bucket, "Key": self._settings.report_key}
+            self._client.put_object(**place, Body=body, **self._settings.report_options)
         except (ClientError, BotoCoreError) as error:
             raise StoreError(f"writing {self._settings.report_key}: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from omnibase_infra.config.databases import EXPLAIN_ROLE, MONITOR_ROLE
-from omnibase_infra.postgres import ops_roles, queries
+from omnibase_infra.postgres import bloat, ops_roles, queries
 
 from local.errors import InputError, LocalError
 from ops.db import explain, sessions, slow, top
@@ -45,6 +45,7 @@ def shop(external_database: DebianPostgres) -> Iterator[DebianPostgres]:
         "CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, paid boolean NOT NULL DEFAULT false)",
         "INSERT INTO orders SELECT n, 'customer ' || n FROM generate_series(1, 5000) n",
         "ANALYZE orders",
+        f"CREATE EXTENSION {bloat.EXTENSION['name']} SCHEMA {bloat.EXTENSION['schema']}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO {APP}",
     ):
         server.sql(statement, SHOP)

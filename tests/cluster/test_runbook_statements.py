@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from omnibase_infra.postgres import bloat
 
 from tests.cluster.postgres_kit import DebianPostgres
 
@@ -28,12 +29,14 @@ def server(external_database: DebianPostgres) -> Iterator[DebianPostgres]:
         f"CREATE ROLE {_POOLER} LOGIN",
         "CREATE TABLE public.notes (id bigserial PRIMARY KEY, body text)",
         "INSERT INTO public.notes (body) VALUES ('a row')",
+        f"CREATE EXTENSION {bloat.EXTENSION['name']} SCHEMA {bloat.EXTENSION['schema']}",
     ):
         external_database.sql(statement)
     yield external_database
     for statement in (
         "DROP SCHEMA IF EXISTS rescue CASCADE",
         "DROP TABLE public.notes",
+        f"DROP EXTENSION {bloat.EXTENSION['name']}",
         f"REVOKE CONNECT ON DATABASE postgres FROM {_POOLER}",
         f"DROP ROLE {_POOLER}",
     ):
@@ -50,4 +53,5 @@ def test_the_statements_of_a_runbook_run_one_after_the_other(
     server: DebianPostgres, page: str, found: list[str]
 ) -> None:
     for statement in found:
-        server.sql(statement.replace("PID", "0").replace("TABLE_NAME", "notes"))
+        known = statement.replace("PID", "0").replace("TABLE_NAME", "notes").replace("INDEX_NAME", "notes_pkey")
+        server.sql(known)

@@ -140,6 +140,7 @@ def _environment(args: RestoreDrillArgs) -> Mapping[str, pulumi.Input[str]]:
     return {
         **store_environment(store),
         **({"AWS_CA_BUNDLE": f"{_STORE_CA}/ca.crt"} if "ca_secret" in store else {}),
+        **({"DRILL_ENCRYPTION": store["encryption"]} if "encryption" in store else {}),
         "DRILL_DESTINATION": store["destination"],
         "DRILL_ENDPOINT": store["endpoint"],
         "DRILL_ARCHIVE": args["archive"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ Bucket = Annotated[
 ]
 
 
+Encryption = Literal["AES256", "aws:kms"]
+ENCRYPTIONS: tuple[str, ...] = get_args(Encryption)
 PLUGIN_IMAGE, SIDECAR_IMAGE, DRILL_IMAGE, STORE_IMAGE = (
     "plugin-barman-cloud", "barman-cloud-sidecar", "drill", "versitygw",
 )  # fmt: skip
@@ -59,6 +61,9 @@ class BackupTargetConfig(Section):
     """Address of the store, https, outside of the cluster; default that of the bucket's provider."""
     region: Annotated[str, Field(pattern="^[a-z0-9-]{1,40}$")] = "us-east-1"
     """Region that requests are signed for."""
+    encryption: Encryption | None = None
+    """How the store is asked to encrypt each object: with keys of its own, or with the bucket's key at AWS's key
+    service; default: as the bucket is set."""
     cidrs: list[Cidr] = []
     """Networks of the store: nothing else outside can be reached from the database; required where backups are made."""
     access_key: SecretKey | None = None

@@ -200,7 +200,7 @@ def _outside(room: Room, target: BackupTargetConfig) -> ObjectStoreArgs:
         args["store"] = {"name": room.config.secrets.store.name, "kind": room.config.secrets.store.kind}
     keys = SecretSet(_KEYS, args, room.below(room.environment))
     secret = keys.external_secrets.apply(lambda names: names["database"]) if external else keys.secret("database")
-    return {
+    found: ObjectStoreArgs = {
         "destination": target.bucket,
         "endpoint": str(target.endpoint),
         "region": target.region,
@@ -209,6 +209,9 @@ def _outside(room: Room, target: BackupTargetConfig) -> ObjectStoreArgs:
         "secret_key": secret_key,
         "party": {"name": "backup store", "cidrs": list(target.cidrs)},
     }
+    if target.encryption:
+        found["encryption"] = target.encryption
+    return found
 
 
 def _inside(room: Room, certificates: Certificates) -> tuple[ObjectStoreServer, ObjectStoreArgs]:

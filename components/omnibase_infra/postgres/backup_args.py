@@ -16,6 +16,9 @@ class ObjectStoreArgs(TypedDict):
     """Address of the store, https."""
     region: NotRequired[str]
     """Region that requests are signed for, default us-east-1."""
+    encryption: NotRequired[str]
+    """How the store is asked to encrypt what it keeps: `AES256` (keys of the store) or `aws:kms` (the bucket's key at
+    AWS's key service); default: as the bucket is set. A store that knows neither refuses, or ignores it."""
     secret: pulumi.Input[str]
     """Secret in the cluster's namespace with the store's keys."""
     access_key: str

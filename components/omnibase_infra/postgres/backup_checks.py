@@ -4,6 +4,7 @@ import datetime
 import re
 from urllib.parse import urlsplit
 
+from omnibase_infra.config.backup import ENCRYPTIONS
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres.args import PostgresClusterArgs
 from omnibase_infra.postgres.backup_args import ObjectStoreArgs
@@ -46,6 +47,11 @@ def store_problems(path: str, store: ObjectStoreArgs) -> list[str]:
     address = urlsplit(store["endpoint"])
     if address.scheme != "https" or not address.hostname:
         found.append(f"{path}.endpoint={store['endpoint']!r} must be an https address: backups hold all data")
+    if "encryption" in store and store["encryption"] not in ENCRYPTIONS:
+        found.append(
+            f"{path}.encryption={store['encryption']!r} must be one of {', '.join(ENCRYPTIONS)}; leave it out where "
+            "the bucket itself is set to encrypt"
+        )
     return [*found, *(f"{path}.{each}" for each in party_problems("party", store["party"]))]
 
 

@@ -115,6 +115,8 @@ def object_store(name: str, store: ObjectStoreArgs, args: PostgresClusterArgs, b
     if "ca_secret" in store:
         spec["configuration"]["endpointCA"] = {"name": store["ca_secret"], "key": "ca.crt"}
     if backups is not None:
+        for part in ("wal", "data") if "encryption" in store else ():
+            spec["configuration"][part]["encryption"] = store["encryption"]
         spec["retentionPolicy"] = f"{int(backups['retention_days'])}d"
     return _object("barmancloud.cnpg.io/v1", "ObjectStore", name, args, spec)
 

@@ -85,7 +85,7 @@ class PostgresCluster(pulumi.ComponentResource):
         )
         if "backups" in args:
             child(self, f"{name}-schedule", backups.schedule(name, args), depends_on=[cluster])
-        made = [self._database(name, each, args, cluster) for each in databases.managed(args)]
+        made = [self._database(name, each, args, cluster) for each in args["databases"]]
         if databases.migrators(args):
             incarnation = cluster.metadata.apply(lambda known: str((known or {}).get("uid", "")))
             migrating.make_job(self, databases.migrations(name, args), [cluster, *made], incarnation)

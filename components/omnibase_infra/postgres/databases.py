@@ -7,7 +7,7 @@ import pulumi
 from omnibase_infra.config.databases import OPS_ROLES, migrator_role
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import names, sizing
+from omnibase_infra.postgres import bloat, names, sizing
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
 from omnibase_infra.postgres.migrating import Migrated, Migrations
 
@@ -137,27 +137,18 @@ def _migrator(cluster: str, args: PostgresClusterArgs, database: str, common: Ma
     }
 
 
-def managed(args: PostgresClusterArgs) -> list[str]:
-    """Databases with an object of the operator: all but the first, and the first where it has extensions."""
-    start = args["first_database"]
-    return [name for name, each in args["databases"].items() if name != start or each.get("extensions")]
-
-
 def database(cluster: str, name: str, args: PostgresClusterArgs) -> Manifest:
-    """The operator's object for one database."""
+    """The operator's object for one database, which also makes its extensions."""
     settings, made = args["databases"][name], names.database(cluster, name)
     keep = bool(args.get("protect", False)) or name == args["first_database"]
-    found: Manifest = {
+    return {
         "apiVersion": "postgresql.cnpg.io/v1",
         "kind": "Database",
         "metadata": {
             "name": made,
             "namespace": args["namespace"],
             "labels": labels(made, "database", args["environment"]),
-            "annotations": {
-                "pulumi.com/waitFor": "jsonpath={.status.applied}=true",
-                "pulumi.com/timeoutSeconds": "300",
-            },
+            "annotations": _patience(args),
         },
         "spec": {
             "cluster": {"name": cluster},
@@ -165,8 +156,13 @@ def database(cluster: str, name: str, args: PostgresClusterArgs) -> Manifest:
             "owner": settings["owner"],
             **LOCALE,
             "databaseReclaimPolicy": "retain" if keep else "delete",
+            "extensions": [bloat.EXTENSION, *({"name": each} for each in settings.get("extensions", []))],
         },
     }
-    if settings.get("extensions"):
-        found["spec"]["extensions"] = [{"name": extension} for extension in settings["extensions"]]
-    return found
+
+
+def _patience(args: PostgresClusterArgs) -> Manifest:
+    """What is new while the cluster sleeps is made when it wakes."""
+    if args.get("hibernate"):
+        return {"pulumi.com/skipAwait": "true"}
+    return {"pulumi.com/waitFor": "jsonpath={.status.applied}=true", "pulumi.com/timeoutSeconds": "300"}

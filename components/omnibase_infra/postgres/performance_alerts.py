@@ -7,6 +7,8 @@ from omnibase_infra.postgres.sizing import wal_parameters
 
 _MIB = 1 << 20
 _XIDS = {"warning": 400_000_000, "critical": 1_000_000_000}
+_BLOAT = {"table": 256, "index": 16}
+"""MiB that hold nothing, from which on it is worth the work."""
 _MULTIXACTS = {"warning": 800_000_000, "critical": 1_200_000_000}
 
 
@@ -19,7 +21,7 @@ def performance_alerts(job: str, wal_storage_gib: int, pooler_clients: int) -> l
         pooler_clients: client connections that each pod of a pooler takes.
     """
     kept = int(wal_parameters(wal_storage_gib)["max_slot_wal_keep_size"].removesuffix("MB")) * _MIB
-    servers = [*_sessions(job), *_prepared(job), *_ids(job), *_vacuum(job), *_slots(job, kept)]
+    servers = [*_sessions(job), *_prepared(job), *_ids(job), *_vacuum(job), *_bloat(job), *_slots(job, kept)]
     for alert in servers:
         alert["labels"] = {"database": job}
     # the others have a label of their own that says which database
@@ -90,6 +92,21 @@ def _vacuum(job: str) -> Iterator[Alert]:
         "summary": "{{ $labels.datname }} has {{ $value }} index that is kept up to date and never used.",
         "runbook": "database-index-invalid",
     }
+
+
+def _bloat(job: str) -> Iterator[Alert]:
+    for what, name in (("table", "relname"), ("index", "indexrelname")):
+        share, empty = (f'max by (datname, schemaname, {name}) (cnpg_pg_{what}_bloat_{each}{{job="{job}"}})'
+                        for each in ("share", "bytes"))  # fmt: skip
+        yield {
+            "name": f"Database{what.capitalize()}Bloated",
+            "expr": f"{share} > 0.5 and {empty} > {_BLOAT[what] * _MIB}",
+            "for_seconds": 3600,
+            "severity": "warning",
+            "summary": "{{ $value | humanizePercentage }} of {{ $labels.datname }}.{{ $labels.schemaname }}."
+            f"{{{{ $labels.{name} }}}} holds nothing.",
+            "runbook": "database-bloated",
+        }
 
 
 def _slots(job: str, kept: int) -> Iterator[Alert]:

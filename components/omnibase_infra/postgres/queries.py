@@ -11,7 +11,7 @@ import yaml
 
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import names
+from omnibase_infra.postgres import bloat, names
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 KEY = "queries"
@@ -62,7 +62,7 @@ SELECT current_database() AS datname, schemaname, relname, n_live_tup AS live_ro
   n_dead_tup / (current_setting('autovacuum_vacuum_threshold')::float8
     + current_setting('autovacuum_vacuum_scale_factor')::float8 * n_live_tup) AS vacuum_due,
   pg_table_size(relid) AS bytes
-FROM pg_stat_user_tables ORDER BY n_dead_tup DESC, relid LIMIT {TABLES}
+FROM pg_stat_user_tables WHERE NOT {bloat.BUSY.format("relid")} ORDER BY n_dead_tup DESC, relid LIMIT {TABLES}
 """  # noqa: S608
 _INDEXES = """
 SELECT current_database() AS datname, count(*) AS invalid FROM pg_index i
@@ -129,6 +129,8 @@ def queries() -> dict[str, Any]:
             invalid=("GAUGE", "Indexes that no query uses because their making failed"),
             everywhere=True,
         ),
+        "pg_table_bloat": _query(bloat.OF_TABLES, **bloat.columns("table"), predicate=bloat.THERE, everywhere=True),
+        "pg_index_bloat": _query(bloat.OF_INDEXES, **bloat.columns("index"), predicate=bloat.THERE, everywhere=True),
     }
 
 

@@ -108,6 +108,14 @@ def test_the_drill_reads_its_keys_from_files_and_may_go_nowhere_but_to_the_store
     assert ports == {7070}
 
 
+@pytest.mark.req("C7.1")
+def test_the_drills_report_is_encrypted_as_the_backups_are() -> None:
+    found = made(RestoreDrill, {**DRILL, "store": {**DRILL["store"], "encryption": "aws:kms"}})
+    pod = found["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    given = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert given["DRILL_ENCRYPTION"] == "aws:kms"
+
+
 def test_a_bad_drill_is_a_result_and_not_tried_again() -> None:
     (rule,) = made(RestoreDrill, DRILL)["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
     assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [1, 2])

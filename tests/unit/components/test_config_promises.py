@@ -181,6 +181,11 @@ def test_a_promise_that_nobody_could_keep_is_refused_in_words(
             {"backup__target": {**TARGET, "bucket": "backups"}},
             "must be a bucket with or without a prefix",
         ),
+        (
+            "backup.target.encryption",
+            {"backup__target": {**TARGET, "encryption": "AES-256"}},
+            "must be one of AES256, aws:kms",
+        ),
         ("backup.restored_on", {"backup__restored_on": "24.12.2026"}, "must be a date such as 2027-05-31"),
         ("rotation.since", {"rotation__since": "2026-02-30"}, "must be a date such as 2027-05-31"),
         ("rotation.ages.secrets", {"rotation__ages__secrets": "12h"}, "must be from 1d to 730d"),

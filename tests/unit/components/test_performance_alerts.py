@@ -100,6 +100,30 @@ CASES = {
         summary="reference has 1 index that is kept up to date and never used.",
         severities=("warning",),
     ),
+    "most of a table holds nothing": Case(
+        name="DatabaseTableBloated",
+        series={
+            f"cnpg_pg_table_bloat_share{{{TABLE}}}": "0.1x19 0.75x299 0.02x60",
+            f"cnpg_pg_table_bloat_bytes{{{TABLE}}}": "1000x19 900000000x299 1000x60",
+        },
+        fires="70m",
+        quiet=("50m", "90m"),
+        labels=OF_TABLE,
+        summary="75% of reference.public.notes holds nothing.",
+        severities=("warning",),
+    ),
+    "most of an index holds nothing": Case(
+        name="DatabaseIndexBloated",
+        series={
+            f'cnpg_pg_index_bloat_share{{{TABLE},indexrelname="notes_pkey"}}': "0.1x19 0.75x299 0.02x60",
+            f'cnpg_pg_index_bloat_bytes{{{TABLE},indexrelname="notes_pkey"}}': "1000x19 30000000x299 1000x60",
+        },
+        fires="70m",
+        quiet=("50m", "90m"),
+        labels={**OF_DATABASE, "schemaname": "public", "indexrelname": "notes_pkey"},
+        summary="75% of reference.public.notes_pkey holds nothing.",
+        severities=("warning",),
+    ),
     "a slot holds half of what it may": Case(
         name="DatabaseSlotBehind",
         series={f'cnpg_pg_replication_slots_pg_wal_lsn_diff{{{SERVER},slot_name="s"}}': "1000x19 300000000x59 1000x60"},
@@ -187,6 +211,14 @@ def test_an_alert_on_performance_fires_and_clears(what: str, tmp_path: Path) -> 
         (
             "DatabaseVacuumBehind",
             {f"cnpg_pg_tables_vacuum_due{{{TABLE}}}": "5x240", f"cnpg_pg_tables_dead_rows{{{TABLE}}}": "400x240"},
+        ),
+        # a queue that is empty most of the time
+        (
+            "DatabaseTableBloated",
+            {
+                f"cnpg_pg_table_bloat_share{{{TABLE}}}": "0.9x400",
+                f"cnpg_pg_table_bloat_bytes{{{TABLE}}}": "9000000x400",
+            },
         ),
         # autovacuum freezes by force from 200 million on
         ("DatabaseIdsRunningOut", {f'cnpg_pg_database_xid_age{{{SERVER},datname="a"}}': "250000000x60"}),

@@ -73,6 +73,27 @@ def test_what_is_older_than_asked_is_removed_but_never_from_an_archive_that_is_o
     assert "retentionPolicy" not in found["origin"]["spec"]
 
 
+@pytest.mark.req("C7.1")
+@pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
+def test_the_store_is_asked_to_encrypt_what_is_written_and_nothing_is_asked_of_one_that_is_read(
+    encryption: str,
+) -> None:
+    store = {**STORE, "encryption": encryption}
+    args = postgres(backups={**BACKUPS, "store": store}, recovery={"source": "old-3", "store": store})
+    assert problems("db", args) == []
+    found = backups.objects("db", args)
+    assert [problem for each in found.values() for problem in schemas.problems(each)] == []
+    asked = {
+        role: {part: each["spec"]["configuration"][part].get("encryption") for part in ("wal", "data")}
+        for role, each in found.items()
+    }
+    assert asked == {"store": {"wal": encryption, "data": encryption}, "origin": {"wal": None, "data": None}}
+
+
+def test_where_nothing_is_said_the_bucket_decides_how_it_encrypts() -> None:
+    assert "encryption" not in str(backups.objects("db", postgres(backups=BACKUPS)))
+
+
 @pytest.mark.parametrize("memory", [*range(192, 640, 8), 65_536])
 def test_barman_has_no_more_processes_at_once_than_have_room(memory: int) -> None:
     # as measured with a database of 1 GiB: the plugin and a base backup, each of its workers, each segment of the log
@@ -130,6 +151,11 @@ def test_an_inspector_reads_everything_changes_nothing_and_comes_from_its_own_po
         (
             {"backups": {**BACKUPS, "store": {**STORE, "endpoint": "http://objects.example.test"}}},
             "backups.store.endpoint='http://objects.example.test' must be an https address: backups hold all data",
+        ),
+        (
+            {"backups": {**BACKUPS, "store": {**STORE, "encryption": "aes"}}},
+            "backups.store.encryption='aes' must be one of AES256, aws:kms; leave it out where the bucket itself is "
+            "set to encrypt",
         ),
         ({"backups": {**BACKUPS, "retention_days": 0}}, "backups.retention_days=0 is outside 1..3650"),
         (

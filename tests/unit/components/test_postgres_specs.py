@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from omnibase_infra.postgres import cluster_spec, databases, names, pooler_spec, queries, sizing
+from omnibase_infra.postgres import bloat, cluster_spec, databases, names, pooler_spec, queries, sizing
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
@@ -277,16 +277,20 @@ def test_owners_cannot_log_in_and_readers_only_read() -> None:
 @pytest.mark.parametrize(("protect", "policy"), [(True, "retain"), (False, "delete")])
 def test_a_further_database_is_an_object_of_the_operator_and_valid(protect: bool, policy: str) -> None:
     args = postgres(databases=several(), protect=protect)
-    assert databases.managed(args) == ["other"]
     made = databases.database("db", "other", args)
     assert schemas.problems(made) == []
     assert made["spec"]["databaseReclaimPolicy"] == policy
-    assert made["spec"]["extensions"] == [{"name": "pg_trgm"}]
+    assert made["spec"]["extensions"] == [bloat.EXTENSION, {"name": "pg_trgm"}]
     assert made["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.status.applied}=true"
 
 
 def test_the_first_database_gets_its_extensions_from_the_operator_and_is_never_dropped() -> None:
     args = postgres(databases=one(extensions=["uuid-ossp"]))
-    assert databases.managed(args) == ["reference"]
-    assert databases.database("db", "reference", args)["spec"]["databaseReclaimPolicy"] == "retain"
-    assert databases.database("db", "reference", args)["spec"]["extensions"] == [{"name": "uuid-ossp"}]
+    made = databases.database("db", "reference", args)["spec"]
+    assert made["databaseReclaimPolicy"] == "retain"
+    assert made["extensions"] == [bloat.EXTENSION, {"name": "uuid-ossp"}]
+
+
+def test_a_database_that_is_new_while_its_cluster_sleeps_is_not_waited_for() -> None:
+    made = databases.database("db", "reference", postgres(environment="dev", hibernate=True))
+    assert made["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}

@@ -49,13 +49,15 @@ SERIES = {
     f"cnpg_pg_transactions_oldest_seconds{{{_SERVER}}}": "11x40",
     f"cnpg_pg_tables_vacuum_due{{{_TABLE}}}": "1.5x40",
     f"cnpg_pg_tables_bytes{{{_TABLE}}}": "4096x40",
+    f"cnpg_pg_table_bloat_share{{{_TABLE}}}": "0.25x40",
+    f'cnpg_pg_index_bloat_share{{{_TABLE},indexrelname="orders_pkey"}}': "0.5x40",
     f'cnpg_pg_indexes_invalid{{{_SERVER},datname="shop"}}': "1x40",
 }
-VALUES = [1, 50, 8, 2, 16, 64, 7, 3, 4, 0.2, 9, 11, 1.5, 4096, 1]
+VALUES = [1, 50, 8, 2, 16, 64, 7, 3, 4, 0.2, 9, 11, 1.5, 4096, 25, 50, 1]
 """Of each panel in its order."""
 OF_LABEL = {
     "datname": "shop", "pod": "d", "slot_name": "s", "database": "shop", "queryid": "7", "schemaname": "public",
-    "relname": "orders",
+    "relname": "orders", "indexrelname": "orders_pkey",
 }  # fmt: skip
 
 

@@ -37,6 +37,11 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         Settings.of({**GIVEN, "DRILL_ENDPOINT": "", "DRILL_PORT": "x"})
 
 
+def test_the_store_is_asked_to_encrypt_the_report_where_it_is_for_the_backups() -> None:
+    assert Settings.of(GIVEN).report_options == {}
+    assert Settings.of({**GIVEN, "DRILL_ENCRYPTION": "AES256"}).report_options == {"ServerSideEncryption": "AES256"}
+
+
 @pytest.mark.parametrize(
     ("destination", "key"),
     [
