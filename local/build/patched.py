@@ -1,11 +1,11 @@
-"""A Go module of others with changes of ours: a copy out of Go's cache, patched, and a go.mod that names the copy.
+"""A Go module of others with files of ours in it: a copy out of Go's cache, and a go.mod that names the copy.
 
-The module itself stays pinned and verified by go.sum; a patch that does not fit a new version stops the build.
+The module itself stays pinned and verified by go.sum. Of its own text only names are replaced, where it is to call
+ours; one that is not there once stops the build.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,15 +21,27 @@ _NOT_BUILT = shutil.ignore_patterns("testdata", "*_test.go")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """One place of the module where it is to call ours."""
+
+    file: str
+    """Path in the module."""
+    old: str
+    """A name that stands there once."""
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Patched:
-    """One module, and what is changed in it."""
+    """One module, and what is different in it."""
 
     name: str
     """Directory of the copy, below that of all copies."""
     dependency: str
     """Path of the module, such as `github.com/pulumi/pulumi/pkg/v3`."""
-    patches: Sequence[Path]
-    """Unified diffs, applied one after the other."""
+    added: Path
+    """Directory of files of ours, each at its path in the module."""
+    replacements: Sequence[Replacement]
 
 
 def patched_step(patched: Patched, module: Path, paths: Paths) -> Step:
@@ -41,14 +53,14 @@ def patched_step(patched: Patched, module: Path, paths: Paths) -> Step:
         paths: where the copy is made.
     """
     target = paths.cache / "patched" / patched.name
+    ours = sorted(patched.added.rglob("*.go"))
 
     def run(_: StepContext) -> None:
         fresh = target.with_name(f".{patched.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         source = fresh / "source"
         _copy(module_directory(paths, module, patched.dependency), source)
-        for patch in patched.patches:
-            apply_patch(patch, source)
+        change(patched, source)
         replaced = f"\nreplace {patched.dependency} => {target / source.name}\n"
         (fresh / "go.mod").write_text((module / "go.mod").read_text() + replaced)
         shutil.copyfile(module / "go.sum", fresh / "go.sum")
@@ -58,32 +70,31 @@ def patched_step(patched: Patched, module: Path, paths: Paths) -> Step:
     return Step(
         name=f"patch {patched.name}",
         run=run,
-        inputs=[module / "go.mod", module / "go.sum", patched.dependency, *patched.patches],
+        inputs=[module / "go.mod", module / "go.sum", patched.dependency, *ours, repr(patched.replacements)],
         outputs=[target / "go.mod"],
         after=[f"go modules of {module.name}"],
         seconds=2,
     )
 
 
-def apply_patch(patch: Path, source: Path) -> None:
-    """Apply a unified diff without a program that the machine may lack.
+def change(patched: Patched, source: Path) -> None:
+    """Add our files to a copy of the module, and make its replacements.
 
     Raises:
-        LocalError: the lines that a hunk changes are not there, or more than once.
+        LocalError: a file of ours is there already, or a name is not there once.
     """
-    for part in re.split(r"^--- .*\n\+\+\+ b/", patch.read_text(), flags=re.MULTILINE)[1:]:
-        name, _, hunks = part.partition("\n")
-        text = (source / name).read_text()
-        for hunk in re.split(r"^@@ .*\n", hunks, flags=re.MULTILINE)[1:]:
-            lines = hunk.splitlines(keepends=True)
-            old, new = ("".join(line[1:] for line in lines if line[0] in signs) for signs in (" -", " +"))
-            if text.count(old) != 1:
-                raise LocalError(
-                    f"{patch.name} does not fit {name}: what it changes is there {text.count(old)} times",
-                    hint="another version of the module needs another patch, or none",
-                )
-            text = text.replace(old, new)
-        (source / name).write_text(text)
+    hint = "another version of the module needs another change, or none"
+    for file in patched.added.rglob("*.go"):
+        target = source / file.relative_to(patched.added)
+        if target.exists():
+            raise LocalError(f"{patched.dependency} has a {target.relative_to(source)} of its own", hint=hint)
+        shutil.copyfile(file, target)
+    for each in patched.replacements:
+        text = (source / each.file).read_text()
+        if text.count(each.old) != 1:
+            what = f"{each.old!r}, which is to become {each.new!r}, stands there {text.count(each.old)} times"
+            raise LocalError(f"{patched.dependency}, {each.file}: {what}", hint=hint)
+        (source / each.file).write_text(text.replace(each.old, each.new))
 
 
 def module_directory(paths: Paths, module: Path, dependency: str) -> Path:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.build import Patched, Program, go_steps, module_directory, patched_step
+from local.build import Patched, Program, Replacement, go_steps, module_directory, patched_step
 from local.engine.installation import VERSION, installation
 from local.paths import Paths
 from local.steps import Step, StepContext
@@ -57,8 +57,9 @@ def build_steps(paths: Paths, env: Mapping[str, str] = os.environ) -> list[Step]
 
 
 def patched(module: Path) -> Patched:
-    """The engine's module with our changes, which docs/decisions/0056-*.md explains."""
-    return Patched(name="pulumi", dependency=_ENGINE, patches=sorted((module / "patches").glob("*.patch")))
+    """The engine's module with a loop of ours, for which docs/decisions/0056-*.md has the reasons."""
+    ours = Replacement(file="backend/snapshot.go", old="manager.defaultServiceLoop", new="manager.groupCommit")
+    return Patched(name="pulumi", dependency=_ENGINE, added=module / "_added", replacements=[ours])
 
 
 def _scripts_step(paths: Paths, module: Path) -> Step:

@@ -58,9 +58,7 @@ def test_no_line_goes_through_a_foreign_box_and_nothing_overlaps_or_is_cut_off(s
 
 
 def test_what_stands_under_a_narrow_picture_is_broken_into_lines_instead_of_cut_off() -> None:
-    remark = (
-        "Every namespace, where it says no other: Pod Security restricted, network default-deny, quota, limits."
-    )
+    remark = "Every namespace, where it says no other: Pod Security restricted, network default-deny, quota, limits."
     text = render_svg(Scene(title="narrow", boxes=(Box(id="one", title="one"),), arrows=(), remarks=(remark,)))
     width = int(re.findall(r'viewBox="0 0 (\d+) ', text)[0])
     lines = [(int(x), words) for x, words in re.findall(r'class="line" x="(\d+)"[^>]*>([^<]*)<', text)]

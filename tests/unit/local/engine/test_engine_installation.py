@@ -73,5 +73,5 @@ def test_a_change_of_the_language_host_builds_it_again(paths: Paths) -> None:
     steps = build_steps(paths, {"PATH": "/usr/bin:/bin"})
     host = next(step for step in steps if step.name == "build pulumi-language-python")
     names = {path.name for path in host.inputs if isinstance(path, Path)}
-    assert {"main.go", "discover.py", "go.mod", "go.sum", "one-write-for-many.patch"} <= names
+    assert {"main.go", "discover.py", "go.mod", "go.sum", "group_commit.go"} <= names
     assert not [name for name in names if name.endswith("_test.go")]
