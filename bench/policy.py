@@ -25,10 +25,10 @@ import yaml
 
 from bench import policy_engine
 from bench.cost import Cost, of_command
+from bench.page import Place
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- bench-policy -->", "<!-- /bench-policy -->"
+PLACE = Place("bench-policy", "The policy pack")
 CHECKOV = "checkov==3.3.30"
 SIZES = (100, 1000)
 _LABELS = {"app.kubernetes.io/name": "orders"}
@@ -188,9 +188,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-policy-") as name:
         directory = Path(name)
         found = measure(directory, install(directory) if arguments else None)
-    text = PAGE.read_text(encoding="utf-8")
-    above, below = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(f"{above}{BEGIN}\n{rows(found)}{END}{below}", encoding="utf-8")
+    PLACE.write(rows(found).rstrip("\n"))
     print(rows(found))
     missed = misses(found)
     print("\n".join(f"not met: {target}" for target in missed) or "every target is met")

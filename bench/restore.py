@@ -23,7 +23,8 @@ from pathlib import Path
 
 from omnibase_infra.postgres.backups import SIDECAR_MEMORY_MIB
 
-from bench import page
+from bench.own_node import own_paths
+from bench.page import Place
 from bench.postgres.cluster import BenchError, kubectl, wait_until
 from local import machine
 from local.errors import LocalError
@@ -32,11 +33,8 @@ from local.paths import Paths
 from local.progress import Progress
 from tests.cluster.example_kit import Example, database_backups
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- bench-restore -->", "<!-- /bench-restore -->"
+PLACE = Place("bench-restore", "Restore")
 TARGET_SECONDS = 180.0
-_DEFAULTS = {"OMNIBASE_INSTANCE": "bench", "OMNIBASE_NETWORK": "10.216.0.0/16"}
 _SPACE, _DB, _COPY = "backups-of-orders", "orders", "orders-again"
 _STORAGE_GIB = 4
 _LATE_SHARE = 20
@@ -64,9 +62,7 @@ class Figures:
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 within the target, 1 beyond it or where it could not be measured."""
     options = _parser().parse_args(arguments)
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    paths, progress = Paths.from_environment(), Progress()
+    paths, progress = own_paths(), Progress()
     try:
         found = measure(paths, options.mib, progress)
     except LocalError as error:
@@ -78,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     text = table(found)
     print(text)
     if options.write:
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        PLACE.write(text)
     return 0 if found.answer_seconds <= TARGET_SECONDS else 1
 
 
@@ -210,11 +206,6 @@ def table(found: Figures) -> str:
         f"<= {TARGET_SECONDS:.0f} s: {met} |",
         f"| the same until `pulumi up` ends, pooler included | {found.whole_seconds:.0f} s | - |",
     ])  # fmt: skip
-
-
-def with_table(text_of_page: str, text: str) -> str:
-    """The page with the table between its marks."""
-    return page.with_table(text_of_page, text, begin=BEGIN, end=END, heading="Restore")
 
 
 if __name__ == "__main__":

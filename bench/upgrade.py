@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -21,7 +20,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import page
+from bench.own_node import own_paths
+from bench.page import Place
 from bench.postgres import manifests, writer
 from bench.postgres.cluster import BenchError, Cluster, install_operator, wait_until
 from bench.postgres.writer import Writer
@@ -32,9 +32,7 @@ from local.lock import exclusive
 from local.paths import Paths
 from local.progress import Progress
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-_BEGIN, _END = "<!-- bench-upgrade -->", "<!-- /bench-upgrade -->"
-_DEFAULTS = {"OMNIBASE_INSTANCE": "bench", "OMNIBASE_NETWORK": "10.216.0.0/16"}
+PLACE = Place("bench-upgrade", "A major upgrade")
 _SECONDS = 900.0
 _JOB = "cnpg.io/jobRole=major-upgrade"
 _TABLES = """
@@ -201,11 +199,6 @@ def table(found: dict[str, float]) -> str:
     return "\n".join(["| | |", "|-|-:|", *lines])
 
 
-def with_table(text_of_page: str, text: str) -> str:
-    """The page with the table between its marks."""
-    return page.with_table(text_of_page, text, begin=_BEGIN, end=_END, heading="A major upgrade")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Measure; 1 where something is missing or could not be measured."""
     parser = argparse.ArgumentParser(prog="bench.upgrade", description=__doc__)
@@ -213,9 +206,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="leave the node to look at; the next run wants a new one")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     options = parser.parse_args(arguments)
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    paths, progress = Paths.from_environment(), Progress()
+    paths, progress = own_paths(), Progress()
     try:
         with tempfile.TemporaryDirectory() as scratch:
             upgrade = prepare(paths, progress, options.rows)
@@ -229,7 +220,7 @@ def main(arguments: Sequence[str]) -> int:
     text = table(upgrade.found)
     print(text, *wrong, sep="\n")
     if options.write and not wrong:
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        PLACE.write(text)
     return 1 if wrong else 0
 
 

@@ -237,7 +237,9 @@ def config_validate(
     every: Annotated[bool, typer.Option("--all", help="Every stack that has a file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say everything that is wrong with stack files and OMNIBASE__ variables, without engine and cluster.
+    """Say everything that is wrong with stack files, the migrations that they name and OMNIBASE__ variables.
+
+    Needs neither engine nor cluster.
 
     Without --stack it is the stack that STACK names, else dev. Ends with 2 when anything is wrong.
     """

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.own_node import own_paths
 from bench.postgres import load, manifests, report
 from bench.postgres.cluster import Cluster, install_operator
 from bench.postgres.faults import FAULTS
@@ -27,10 +27,8 @@ from local.paths import Paths
 from local.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "build" / "bench-postgres.json"
 CASES = tuple(dict.fromkeys([*(each.case for each in load.LOADS), *(each.name for each in FAULTS)]))
-_DEFAULTS = {"OMNIBASE_INSTANCE": "bench", "OMNIBASE_NETWORK": "10.216.0.0/16"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     text = f"{report.table(results)}\n\n{report.raw(results)}"
     print(text)
     if options.write:
-        PAGE.write_text(report.with_table(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        report.PLACE.write(text)
     return 0
 
 
@@ -78,9 +76,7 @@ def _measure(options: argparse.Namespace, results: report.Results, progress: Pro
     unknown = set(filter(None, options.only.split(","))) - set(CASES)
     if unknown:
         raise InputError(f"--only {', '.join(sorted(unknown))}: known are {', '.join(CASES)}")
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    paths = Paths.from_environment()
+    paths = own_paths()
     extent = Extent(
         rounds=1 if options.quick else options.rounds,
         seconds=5 if options.quick else options.seconds,

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import page
+from bench.page import Place
 from bench.postgres import load
 from bench.postgres.faults import FAULTS
 
 Result = dict[str, Any]
-BEGIN, END = "<!-- bench-postgres -->", "<!-- /bench-postgres -->"
+PLACE = Place("bench-postgres", "PostgreSQL")
 _HEAD = "| what | ours | compared with | target | |\n|-|-:|-:|-:|-|"
 
 
@@ -70,11 +70,6 @@ def raw(results: Results) -> str:
         shown = [f"{each:.2f}" for each in gaps] or [f"{each:.0f}" for each in results.of(case, subject, "tps")]
         rows.append(f"| {case} | {'ours' if subject == 'tuned' else subject} | {', '.join(shown)} |")
     return "\n".join(rows)
-
-
-def with_table(text_of_page: str, text: str) -> str:
-    """The page with the table between its marks."""
-    return page.with_table(text_of_page, text, begin=BEGIN, end=END, heading="PostgreSQL")
 
 
 _RATIOS = (

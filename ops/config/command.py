@@ -15,6 +15,7 @@ from rich.console import Console
 from local.stack import file_of, known
 from ops.config.change import checked, save, set_secret, set_value
 from ops.config.digest import rows
+from ops.config.migrations import migrations_problems
 from ops.config.promote import promoted, promotion
 from ops.config.render import Format, print_settings
 from ops.config.settings import Setting, differences, section_of, settings_of
@@ -67,10 +68,10 @@ def validate(
 def _problems(root: Path, stack: str, environ: Mapping[str, str]) -> tuple[Problem, ...]:
     file_of(root, stack)
     try:
-        load_stack_file(root, stack, environ)
+        loaded = load_stack_file(root, stack, environ)
     except ConfigError as error:
         return error.problems
-    return ()
+    return tuple(migrations_problems(root, loaded))
 
 
 def difference(left: str, right: str, *, as_json: bool, console: Console, root: Path = ROOT) -> int:

@@ -30,8 +30,8 @@ def _why_not(item: Import) -> Iterator[str]:
         yield "the policy pack stands alone"
     elif importer == "local" and imported == "ops":
         yield "the machine does not depend on the day-2 commands"
-    elif importer == "ops" and _of_library(imported) and imported not in ("config", *GROUND):
-        yield "ops looks at the engine and the cluster from outside; of the library it may read settings and names"
+    elif importer == "ops" and _of_library(imported) and not _read_by_ops(imported, inside):
+        yield "ops looks at engine and cluster from outside; of the library it may read settings, names, and migration sets"
     elif _of_library(importer) and imported in SIDES:
         yield "the library is installed without them"
     elif importer in GROUND and imported not in (*GROUND, "config"):
@@ -44,6 +44,10 @@ def _why_not(item: Import) -> Iterator[str]:
         yield "nothing imports the program"
     elif _capability(importer) and _capability(imported) and inside:
         yield f"{importer} may use what {imported} exports, not its internals"
+
+
+def _read_by_ops(imported: str, inside: Sequence[str]) -> bool:
+    return imported in ("config", *GROUND) or (imported == "migrations" and not inside)
 
 
 def _of_library(part: str) -> bool:

@@ -85,6 +85,44 @@ def test_drift_is_shown_by_refresh_and_repaired_by_up(project: Checkout) -> None
     assert json.loads(live.read_text())["data"] == {"key": "value"}
 
 
+_PROTECTED = """
+    import pulumi
+    import pulumi_kubernetes as k8s
+
+    keep = pulumi.ResourceOptions(protect=True, retain_on_delete=True)
+    database = k8s.core.v1.ConfigMap(
+        "database", metadata={"name": "database", "namespace": "here"}, data={"from": "FROM"}, opts=keep
+    )
+    k8s.core.v1.ConfigMap(
+        "pooler", metadata={"name": "pooler", "namespace": "here"}, data={"of": database.metadata.name},
+        opts=pulumi.ResourceOptions(depends_on=[database]),
+    )
+"""
+
+
+@pytest.mark.req("R10")
+def test_a_protected_object_that_an_operator_deletes_is_made_anew_and_what_depends_on_it_stays(
+    project: Checkout,
+) -> None:
+    """How docs/runbooks/restore.md brings a database of prod back."""
+    project.program(_PROTECTED.replace("FROM", "nothing"))
+    engine = project.engine()
+    assert engine.up() == 0
+    database, pooler = (project.objects / "here" / f"{name}.json" for name in ("database", "pooler"))
+    written = pooler.stat().st_mtime_ns
+
+    database.unlink()
+    project.program(_PROTECTED.replace("FROM", "backup"))
+    assert engine.refresh() == 0
+    assert engine.up() == 0
+
+    assert json.loads(database.read_text())["data"] == {"from": "backup"}
+    assert pooler.stat().st_mtime_ns == written
+    assert engine.preview("--expect-no-changes") == 0
+    (again,) = (each for each in engine.export()["deployment"]["resources"] if each.get("id") == "here/database")
+    assert again["protect"]
+
+
 def test_an_update_removes_the_oldest_records_and_an_earlier_state_can_be_imported(project: Checkout) -> None:
     backend = project.paths.pulumi_backend / ".pulumi"
     for number in range(RECORDS):

@@ -211,8 +211,34 @@ def test_an_invalid_index_of_somebody_else_is_named_and_left_alone(world: World)
 
 def test_a_migration_that_does_not_keep_its_promise_is_taken_back(world: World) -> None:
     world.database("orders", {**table(1, "a"), "0001_a.verify.sql": "SELECT 1 / count(*) FROM a;"})
-    assert "0001_a.verify.sql: division by zero" in world.run("up", code=1)
+    said = world.run("up", code=1)
+    assert "0001_a.verify.sql: division by zero; what 0001_a promises is not there" in said
     assert world.tables("orders") == []
+
+
+def test_the_promise_of_an_index_is_kept_too_or_said_by_every_verify(world: World) -> None:
+    files = {**table(1, "a"), **index(2, "a_id", "a (id)"), "0002_a_id.verify.sql": "SELECT 1 / count(*) FROM a;"}
+    world.database("orders", files)
+    broken = "0002_a_id.verify.sql: division by zero; what 0002_a_id promises is not there"
+    assert broken in world.run("up", code=1)
+    assert world.tables("orders") == ["a", "a_id"], "an index that took hours stays"
+    assert broken in world.run("verify", code=1)
+    assert broken in world.run("apply", code=1)
+    world.sql("orders", "INSERT INTO a VALUES (1)")
+    world.run("apply")
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("VACUUM a;", "VACUUM cannot run inside a transaction block; each file is one transaction, so it is not for a"),
+        ("CREATE EXTENSION pg_stat_statements;", "have it named in the `extensions` of the database"),
+    ],
+)
+def test_what_no_migration_can_do_is_said_with_where_it_belongs(world: World, statement: str, words: str) -> None:
+    world.database("orders", {**table(1, "a"), **table(2, "b", up=statement)})
+    assert words in world.run("up", code=1)
+    assert world.tables("orders") == ["a"]
 
 
 def test_verify_finds_what_somebody_broke_by_hand(world: World) -> None:
@@ -221,9 +247,9 @@ def test_verify_finds_what_somebody_broke_by_hand(world: World) -> None:
     world.sql("orders", "ALTER TABLE a DROP COLUMN word; DROP TABLE b")
     problems = world.status("orders", code=1, command="verify")["problems"]
     assert [line.partition(": ")[2] for line in problems] == [
-        '0001_a.verify.sql:1: column "word" does not exist',
-        '0002_b.verify.sql:1: relation "b" does not exist',
-        "required table b is not there",
+        '0001_a.verify.sql:1: column "word" does not exist; what 0001_a promises is not there',
+        '0002_b.verify.sql:1: relation "b" does not exist; what 0002_b promises is not there',
+        "required table b is not there; a migration has to make it, or required_tables must not name it",
     ]
     assert world.run("status"), "the record alone does not show it"
 
@@ -299,8 +325,9 @@ def test_a_server_that_goes_away_in_the_middle_is_resumed(world: World) -> None:
         ({"database": "none_such"}, "make it first: a migration cannot"),
         ({"port": 1}, "no connection to localhost:1 as orders_migrator"),
         ({"host": "127.0.0.1"}, "connection.ca_file and host must be those of the server's certificate"),
-        ({"sslmode": "disable", "ca_file": None}, "pg_hba.conf rejects connection"),
-        ({"password_file": "/none/such"}, "/none/such: No such file or directory"),
+        ({"sslmode": "disable", "ca_file": None}, "no encryption; it takes nobody without TLS: connection.sslmode"),
+        ({"password_file": "/none/such"}, "connection.password_file /none/such: No such file or directory"),
+        ({"ca_file": "/none/such"}, "connection.ca_file /none/such: No such file or directory"),
         ({"password_file": None}, "name connection.password_file"),
     ],
 )

@@ -80,7 +80,10 @@ class ConfigError(ValueError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or the list of what exists when nothing is near; empty when nothing exists."""
     names = sorted(known)
-    found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if found:
-        return f"did you mean '{found[0]}'?"
-    return f"known: {', '.join(names)}" if names else ""
+    return close(word, names) or (f"known: {', '.join(names)}" if names else "")
+
+
+def close(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?`, or nothing when nothing is near."""
+    found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean '{found[0]}'?" if found else ""

@@ -17,7 +17,7 @@ from omnibase_infra.config.archives import refuse_shared_archives
 from omnibase_infra.config.catalogue import CATALOGUE, SELECTED
 from omnibase_infra.config.catalogue_file import Catalogue, read_catalogue
 from omnibase_infra.config.environments import Environment, parse_environment
-from omnibase_infra.config.errors import ConfigError, Problem, nearest, shown
+from omnibase_infra.config.errors import ConfigError, Problem, close, nearest, shown
 from omnibase_infra.config.model import StackConfig
 from omnibase_infra.config.secrets import ImportedValue, import_problems
 from omnibase_infra.config.sources import Merged, Override, overrides, tier_defaults
@@ -218,7 +218,7 @@ def _translate(error: ValidationError, key: str, merged: Merged, hidden: bool) -
             message, hint = "is required", "add it to the stack file"
         elif kind == "literal_error":
             choices = re.findall(r"'([^']*)'", message)
-            message, hint = f"must be one of {', '.join(choices)}", nearest(str(value), choices)
+            message, hint = f"must be one of {', '.join(choices)}", close(str(value), choices)
         elif kind in ("model_type", "dict_type"):
             message = "should be a mapping of keys"
         elif kind == "string_type" and isinstance(value, bool | int | float):

@@ -88,6 +88,19 @@ def migrations(files: Mapping[str, str]) -> list[Migration]:
     return [_migration(number, files, roles[number]) for number in sorted(roles)]
 
 
+def set_problems(files: Mapping[str, str], target_version: int | None = None) -> list[str]:
+    """Why a set cannot lead a database to a version, default its newest: `problems`, no file, or no such version."""
+    try:
+        newest = max((each.version for each in migrations(files)), default=0)
+    except MigrationError as error:
+        return list(error.problems)
+    if not newest:
+        return ["there is no file; a wrong directory?"]
+    if target_version is not None and not 0 <= target_version <= newest:
+        return [f"target_version={target_version}: there is no such version; known are 0 to {newest}"]
+    return []
+
+
 def problems(files: Mapping[str, str]) -> list[str]:
     """Everything for which a set is refused: names, numbers, missing files, texts, markers."""
     found = [f"{name}: {problem}" for name, text in files.items() for problem in _text_problems(name, text)]

@@ -244,7 +244,10 @@ def _missing_tables(it: _Set) -> Iterator[str]:
         return  # an older schema may lack them
     for table in it.settings.required_tables:
         if not it.session.exists(table):
-            yield f"database {it.session.name}: required table {table} is not there"
+            yield (
+                f"database {it.session.name}: required table {table} is not there; a migration has to make it, or "
+                "required_tables must not name it"
+            )
 
 
 def _refuse_many(plan: Plan) -> None:
@@ -339,11 +342,8 @@ def _verified(it: _Set) -> Status:
 
 
 def _broken_promise(session: Session, migration: Migration) -> Iterator[str]:
-    if migration.verify is None:
-        return
     try:
-        with session.transaction(read_only=True):
-            session.run(migration.verify)
+        _keep_promise(session, migration)
     except MigrationError as error:
         yield from error.problems
 
@@ -389,10 +389,18 @@ def _run_in_transaction(it: _Set, step: Step, start: float) -> None:
 
 
 def _keep_promise(session: Session, migration: Migration) -> None:
-    """Run the verify queries in the transaction of the file; what is not as promised takes it back."""
-    if migration.verify is not None:
+    """Run the verify queries. In the transaction of the file, what is not as promised takes it back; an index that was
+    built outside of one stays, and every `apply` and `verify` says so."""
+    if migration.verify is None:
+        return
+    try:
         with session.transaction(read_only=True):
             session.run(migration.verify)
+    except MigrationError as error:
+        if error.exit_code == LOST:
+            raise
+        words = f"what {migration.name} promises is not there"
+        raise MigrationError(*(f"{problem}; {words}" for problem in error.problems)) from error
 
 
 def _run_concurrently(it: _Set, step: Step, change: IndexChange, say: Say) -> None:

@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ _LOCK_PAUSE_SECONDS = 0.2
 _REACH_PAUSE_SECONDS = 1.0
 _LOST_CHECK = "2s"
 _ADVICE: tuple[tuple[type[psycopg.Error], str], ...] = (
+    (psycopg.errors.ActiveSqlTransaction, "each file is one transaction, so it is not for a migration"),
     (psycopg.errors.LockNotAvailable, "somebody holds a lock on it: look into pg_stat_activity, then run it again"),
     (psycopg.errors.QueryCanceled, "limits.statement is too short, or the change needs a step that is less at once"),
     (psycopg.errors.InsufficientPrivilege, "everything runs as the owner of the database"),
@@ -50,7 +52,10 @@ _INDEX = "SELECT indexrelid, indisvalid AND indisready FROM pg_index WHERE index
 _BROKEN_INDEXES = """SELECT indexrelid, indexrelid::regclass::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid
   WHERE NOT indisvalid AND pg_get_userbyid(c.relowner) = current_user ORDER BY 2"""
 _BUILDING = "SELECT index_relid, pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+_EXTENSION_ADVICE = "only a superuser makes it: have it named in the `extensions` of the database, which come first"
 _CONNECT_ADVICE = (
+    ("no encryption", "it takes nobody without TLS: connection.sslmode verify-full"),
+    ("pg_hba.conf", "no line of its pg_hba lets {user} into {database} from here; migrations come from their Job"),
     ("password authentication failed", "the role's password is another one; connection.password_file is read anew"),
     ("does not exist", "make it first: a migration cannot"),
     ("permission denied for database", "as its owner or a superuser: GRANT CONNECT ON DATABASE {database} TO {user}"),
@@ -114,16 +119,20 @@ class Session:
             "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
         }  # fmt: skip
         if place.ca_file:
+            self._text_of("ca_file", place.ca_file)
             given["sslrootcert"] = str(place.ca_file)
+        if place.password_file:
+            given["password"] = self._text_of("password_file", place.password_file).strip()
         try:
-            if place.password_file:
-                given["password"] = place.password_file.read_text().strip()
-            made = psycopg.connect(**given, autocommit=True)
-        except OSError as error:
-            raise self.failure(f"{place.password_file}: {error.strerror}") from error
+            return psycopg.connect(**given, autocommit=True)
         except psycopg.Error as error:
             raise self._not_connected(error) from error
-        return made
+
+    def _text_of(self, field: str, file: Path) -> str:
+        try:
+            return file.read_text()
+        except OSError as error:
+            raise self.failure(f"connection.{field} {file}: {error.strerror}") from error
 
     def _refuse_pooler(self) -> None:
         if self._value("SELECT pg_backend_pid()") != self._connection.info.backend_pid:
@@ -269,7 +278,7 @@ class Session:
         position = error.diag.statement_position
         line = f":{line_of(script.text, int(position) - 1)}" if position else ""
         details = [words for words in (error.diag.message_detail, error.diag.message_hint) if words]
-        details += [words for kind, words in _ADVICE if isinstance(error, kind)][:1]
+        details += _advice(error)
         code = FAILED if self.alive else LOST
         if code == LOST:
             details.append("the connection is lost; run the same command again, it goes on where it stopped")
@@ -342,6 +351,13 @@ class Session:
         except psycopg.Error as error:
             code = FAILED if self.alive else LOST
             raise self.failure(f"{_first_line(error)}; run the same command again", code) from error
+
+
+def _advice(error: psycopg.Error) -> list[str]:
+    """What to do about an error of a file, at most one."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege) and "extension" in _first_line(error):
+        return [_EXTENSION_ADVICE]
+    return [words for kind, words in _ADVICE if isinstance(error, kind)][:1]
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -113,7 +113,7 @@ class PostgresClusterArgs(TypedDict):
     prepared_transactions: NotRequired[int]
     """Most transactions that may be prepared at once, for two-phase commit over two databases. Default 0: none may."""
     fast_failover: NotRequired[bool]
-    """Lease of 6 s instead of 15 s; only where the API server is ours and near. Default False."""
+    """Lease of the primary of 3 s instead of 15 s; only where the API server is ours and near. Default False."""
     volumes_expand: NotRequired[bool]
     """Whether the StorageClass makes a volume larger while it is in use. Default True; False refuses larger sizes in
     preview, which the operator would try for ever."""

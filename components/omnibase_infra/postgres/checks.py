@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from omnibase_infra.config.database_sizes import CONNECTION_MIB, most_connections
 from omnibase_infra.config.role_names import is_reserved, sharing
-from omnibase_infra.migrations import MigrationError, Plan
-from omnibase_infra.migrations import migrations as parsed
+from omnibase_infra.migrations import MigrationError, Plan, set_problems
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres import databases, inspectors, migrating, sizing
@@ -93,24 +92,18 @@ def _migrations(args: PostgresClusterArgs) -> list[str]:
     for name, role in databases.migrators(args).items():
         settings = args["databases"][name]["migrations"]
         where = f"databases[{name}].migrations"
-        found += [f"{where}: {problem}" for problem in [*name_problems("migrator", role), *set_problems(settings)]]
+        found += [
+            f"{where}: {problem}" for problem in [*name_problems("migrator", role), *migrations_problems(settings)]
+        ]
     if databases.migrators(args) and "migrator_image" not in args:
         found.append("migrator_image is required: there are databases with migrations")
     return [*found, *order_problems(databases.migrated(args))]
 
 
-def set_problems(settings: PostgresMigrationsArgs) -> list[str]:
-    """Why the files of a migration set cannot run."""
-    try:
-        newest = max((each.version for each in parsed(settings["files"])), default=0)
-    except MigrationError as error:
-        return list(error.problems)
-    if not newest:
-        return ["there is no file; a wrong directory?"]
-    found = []
-    target = int(settings.get("target_version", newest))
-    if not 0 <= target <= newest:
-        found.append(f"target_version={target}: there is no such version; known are 0 to {newest}")
+def migrations_problems(settings: PostgresMigrationsArgs) -> list[str]:
+    """Why the files of a migration set cannot run, or not as a Job."""
+    target = settings.get("target_version")
+    found = set_problems(settings["files"], None if target is None else int(target))
     size = sum(len(file) + len(text.encode()) for file, text in settings["files"].items())
     if size > migrating.MOST_BYTES:
         found.append(f"the files have {size} bytes of at most {migrating.MOST_BYTES}; data belongs into storage")
@@ -223,8 +216,6 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
             found.append(f"{field}={value} is outside {low}..{high}")
     if standbys > instances - 1:
         found.append(f"synchronous_standbys={standbys} needs {standbys + 1} instances, there are {instances}")
-    if standbys and not sizing.quorum_holds(instances, standbys):
-        found.append(f"instances={instances} with synchronous_standbys={standbys} can never fail over safely")
     if guarded and instances < _QUORUM_INSTANCES:
         found.append(
             f"instances={instances} must be at least 3 in {args['environment']}: one lost standby stops writes"

@@ -37,13 +37,3 @@ def wal_parameters(wal_storage_gib: int) -> dict[str, str]:
         "wal_keep_size": f"{int(volume * _WAL_KEEP_SHARE)}MB",
         "max_slot_wal_keep_size": f"{int(volume * _WAL_SLOT_SHARE)}MB",
     }
-
-
-def quorum_holds(instances: int, synchronous_standbys: int) -> bool:
-    """Whether failover after the loss of the primary is safe and possible: R + W > N.
-
-    N standbys are candidates, W of them have every acknowledged commit, and the R that are left after losing the
-    primary alone are all N: at least one of those that can be promoted has everything.
-    """
-    candidates = instances - 1
-    return candidates >= 1 and synchronous_standbys >= 1 and candidates + synchronous_standbys > candidates

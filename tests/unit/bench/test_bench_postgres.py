@@ -112,12 +112,6 @@ def test_rounds_are_kept_one_by_one_and_not_measured_again(tmp_path: Path) -> No
     assert report.Results.read(file, fresh=True).rounds == []
 
 
-def test_the_table_stands_between_its_marks_and_nothing_else_changes() -> None:
-    page = report.with_table("# Benchmarks\n\ntext\n", "| a |")
-    assert page == f"# Benchmarks\n\ntext\n\n## PostgreSQL\n\n{report.BEGIN}\n| a |\n{report.END}\n"
-    assert report.with_table(page, "| b |") == page.replace("| a |", "| b |")
-
-
 def test_no_round_begins_after_the_deadline_and_only_what_was_asked_for() -> None:
     later = time.monotonic() + 60
     assert Extent(rounds=1, seconds=1, untuned_rounds=0, only=frozenset(), deadline=later).wants("churn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from bench.restore import BEGIN, END, Figures, table, with_table
+from bench.restore import Figures, table
 
 FIGURES = Figures(database_mib=1054.4, log_mib=55.1, backup_seconds=31.6, answer_seconds=179.6, whole_seconds=190.2)
 
@@ -17,9 +17,3 @@ def test_the_row_says_whether_the_target_is_met() -> None:
 def test_the_table_says_how_much_was_restored() -> None:
     first = table(FIGURES).splitlines()[0]
     assert first.endswith("a database of 1054 MiB, 55 MiB of log after its base backup:")
-
-
-def test_a_new_table_replaces_the_old_one_and_nothing_else() -> None:
-    page = with_table("# Benchmarks\n\nText.\n", "old")
-    assert page == f"# Benchmarks\n\nText.\n\n## Restore\n\n{BEGIN}\nold\n{END}\n"
-    assert with_table(f"{page}\nAfter.\n", "new") == f"{page}\nAfter.\n".replace("old", "new")

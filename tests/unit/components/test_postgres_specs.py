@@ -44,13 +44,6 @@ def test_a_commit_waits_for_a_standby_and_only_one_that_has_it_is_promoted() -> 
     assert "synchronous" not in spec(instances=1, synchronous_standbys=0)["postgresql"]
 
 
-@pytest.mark.parametrize(
-    ("instances", "standbys", "holds"), [(1, 1, False), (2, 1, True), (3, 1, True), (2, 0, False), (5, 2, True)]
-)
-def test_failover_after_losing_the_primary_is_safe_and_possible(instances: int, standbys: int, holds: bool) -> None:
-    assert sizing.quorum_holds(instances, standbys) is holds
-
-
 @pytest.mark.req("P13")
 def test_clear_text_is_refused_everywhere_and_certificates_are_verified_in_full() -> None:
     hba = spec()["postgresql"]["pg_hba"]

@@ -174,6 +174,7 @@ def test_an_unknown_stack_is_bad_input(console: Console) -> None:
 def checkout(tmp_path: Path) -> Path:
     for file in [*ROOT.glob("Pulumi.*.yaml"), ROOT / "catalogue.yaml"]:
         shutil.copy(file, tmp_path)
+    shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     return tmp_path
 
 
@@ -192,6 +193,29 @@ def test_validate_says_all_problems_of_all_stacks_and_ends_as_bad_input(
     assert set(report["stacks"]["dev"]["problems"][0]) == {"origin", "path", "received", "allowed", "hint"}
     assert validate(["dev"], as_json=False, console=console, root=checkout, environ={}) == 2
     assert capsys.readouterr().out.startswith("dev: 2 problems\n  Pulumi.dev.yaml:")
+
+
+@pytest.mark.req("C1.3", "C2.3")
+@pytest.mark.parametrize(
+    ("file", "environ", "said"),
+    [
+        ("0003_more.up.sql", {}, "0003_more has no down file; write 0003_more.down.sql, or"),
+        ("0004_more.up.sql", {}, "up files go to 0004, but 0003 is missing"),
+        ("0003_More.up.sql", {}, "0003_More.up.sql: must be named NNNN_name.up.sql"),
+        ("", {"TARGET_VERSION": "77"}, "target_version=77: there is no such version; known are 0 to 2"),
+        ("", {"DIRECTORY": "migrations/none"}, "migrations/none does not exist"),
+    ],
+)
+def test_validate_reads_the_migrations_that_the_settings_name(
+    checkout: Path, capsys: pytest.CaptureFixture[str], file: str, environ: dict[str, str], said: str
+) -> None:
+    if file:
+        (checkout / "migrations" / "reference" / file).write_text("SELECT 1;\n")
+    given = {f"OMNIBASE__POSTGRES__DATABASES__REFERENCE__MIGRATIONS__{key}": value for key, value in environ.items()}
+    assert validate(["dev"], as_json=True, console=Console(), root=checkout, environ=given) == 2
+    problems = json.loads(capsys.readouterr().out)["stacks"]["dev"]["problems"]
+    assert any(said in each["allowed"] for each in problems), problems
+    assert {each["path"] for each in problems} == {"postgres.databases.reference.migrations.directory"}
 
 
 @pytest.mark.req("R4")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres.checks import name_problems, order_problems, repeated, set_problems
+from omnibase_infra.postgres.checks import migrations_problems, name_problems, order_problems, repeated
 from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
 from omnibase_infra.postgres.managed.rights import FIELDS, migrated, roles_of
 
@@ -86,7 +86,9 @@ def _migrations(args: ManagedPostgresArgs) -> list[str]:
     sets = migrated(args)
     if not sets:
         return []
-    found = [f"databases[{name}].migrations: {each}" for name in sets for each in set_problems(sets[name].settings)]
+    found = [
+        f"databases[{name}].migrations: {each}" for name in sets for each in migrations_problems(sets[name].settings)
+    ]
     found += [
         f"{field} is required: there are databases with migrations, which {words}"
         for field, words in _NEEDED_BY_MIGRATIONS.items()
