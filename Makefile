@@ -11,7 +11,7 @@ KEPT := $(if $(PYTHONDONTWRITEBYTECODE),PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPR
 CLUSTER_PYTEST = env OMNIBASE_INSTANCE=test .venv/bin/pytest -n $(LANES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-postgres bench-restore bench-upgrade
+.PHONY: help venv up preview preview-report refresh down restart clean distclean status env test test-cluster test-parity lint format lock goldens requirements docs bench-local bench-policy bench-migrations bench-postgres bench-restore bench-upgrade
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{gsub(/\$$\$$/, "$$"); printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ docs: venv ## the documentation site in build/site, every link checked
 
 bench-policy: venv ## CPU time and memory of the policy pack beside checkov, into docs/benchmarks.md
 	@$(PY) -m bench.policy --checkov
+
+bench-migrations: venv ## how long 1,000 migrations take to apply, verify and take back, into docs/benchmarks.md
+	@$(PY) -m bench.migrations --write $(BENCH)
 
 bench-postgres: venv ## PostgreSQL under load and faults beside the operator's defaults, into docs/benchmarks.md (BENCH="--quick")
 	@$(PY) -m bench.postgres --write $(BENCH)

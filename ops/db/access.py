@@ -7,6 +7,7 @@ who may forward a port and read their Secrets in the stack's namespace. A shell 
 from __future__ import annotations
 
 import base64
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,8 @@ def _first_line(error: psycopg.Error) -> str:
 
 def _advice(error: psycopg.Error) -> str:
     if error.sqlstate is None:  # libpq's own words: no connection
+        if re.search(r'database ".*" does not exist', str(error)):
+            return "`ops config show postgres.databases` names the databases"
         return "`ops status` says whether the server runs; a server from before these roles needs `make up`"
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
         return "the operator makes pg_stat_statements in every database some seconds after it was set"

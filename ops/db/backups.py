@@ -22,6 +22,9 @@ from ops.status.cluster import cluster_client
 Document = Mapping[str, Any]
 _PLUGIN = "barman-cloud.cloudnative-pg.io"
 _NOT_FOUND = 404
+_FAILED = "failed"
+_ENDED = ("completed", _FAILED)
+"""Phases of a base backup that is over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +53,26 @@ class Backups:
     """Whether the log reaches the store."""
     archiving_problem: str = ""
     backups: list[Backup] = field(default_factory=list)
+    """The newest first."""
     drill: dict[str, Any] = field(default_factory=dict)
     """Report of the newest restore drill; empty where there was none."""
 
     @property
     def problems(self) -> list[str]:
-        """Why a restore is not certain."""
+        """Why a restore is not certain, each with the page that says what to do."""
         if not self.archive:
-            return [f"{self.cluster} has no backups: backup.enabled"]
-        found = []
+            return [f"{self.cluster} has no backups; set backup.enabled (docs/architecture/backups.md)"]
+        found, ended = [], next((each for each in self.backups if each.phase in _ENDED), None)
         if not self.first_recoverability_point:
-            found.append("there is no complete base backup")
+            found.append("there is no complete base backup; docs/runbooks/backup-too-old.md")
+        elif ended is not None and ended.phase == _FAILED:
+            found.append(f"the newest base backup failed: {ended.error}; docs/runbooks/backup-too-old.md")
         if not self.archiving:
-            found.append(f"the log is not archived: {self.archiving_problem or 'it has not begun'}")
+            why = self.archiving_problem or "it has not begun"
+            found.append(f"the log is not archived: {why}; docs/runbooks/log-not-archived.md")
         if self.drill and not self.drill.get("good"):
-            found.append(f"the newest restore drill was bad: {'; '.join(self.drill.get('problems', []))}")
+            why = "; ".join(self.drill.get("problems", []))
+            found.append(f"the newest restore drill was bad: {why}; docs/runbooks/restore-drill.md")
         return found
 
 

@@ -48,7 +48,8 @@ def db_backups(
 ) -> None:
     """List the base backups, back to which moment they reach, whether the log is archived, and the last restore drill.
 
-    Ends with 1 where a restore is not certain: no complete backup, a log that is not archived, or a bad drill.
+    Ends with 1 where a restore is not certain: no complete backup, a newest one that failed, a log that is
+    not archived, or a bad drill.
     """
     from ops.db.access import Place  # noqa: PLC0415
     from ops.db.backups import backups  # noqa: PLC0415

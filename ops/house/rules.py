@@ -31,7 +31,7 @@ def _why_not(item: Import) -> Iterator[str]:
     elif importer == "local" and imported == "ops":
         yield "the machine does not depend on the day-2 commands"
     elif importer == "ops" and _of_library(imported) and not _read_by_ops(imported, inside):
-        yield "ops looks at engine and cluster from outside; of the library it may read settings, names, and migration sets"
+        yield "ops looks at engine and cluster from outside; of the library it may read settings, names, migrations"
     elif _of_library(importer) and imported in SIDES:
         yield "the library is installed without them"
     elif importer in GROUND and imported not in (*GROUND, "config"):

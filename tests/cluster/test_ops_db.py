@@ -15,7 +15,7 @@ from local.errors import InputError, LocalError
 from ops.db import explain, sessions, slow, top
 from ops.db.access import Connection, opened
 from tests.cluster.node_kit import wait_for
-from tests.cluster.postgres_kit import ADMIN_PASSWORD, DebianPostgres
+from tests.cluster.postgres_kit import ADMIN_PASSWORD, SUPERUSER, DebianPostgres
 
 SHOP, APP, OWNER = "shop", "shop_app", "shop_owner"
 PASSWORD = "a-password-of-the-roles"
@@ -224,6 +224,16 @@ def test_a_password_that_is_wrong_is_one_line_with_advice(shop: DebianPostgres) 
     ):  # fmt: skip
         pass
     assert "make up" in caught.value.hint
+
+
+def test_a_database_that_there_is_not_is_said_with_where_they_are_named(shop: DebianPostgres) -> None:
+    with (
+        pytest.raises(LocalError, match='database "shoes" does not exist') as caught,
+        opened(host=shop.host, port=shop.port, authority=shop.ca, role=SUPERUSER, password=ADMIN_PASSWORD,
+               database="shoes"),
+    ):  # fmt: skip
+        pass
+    assert caught.value.hint == "`ops config show postgres.databases` names the databases"
 
 
 @pytest.mark.req("C2.4")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import policy, restore, upgrade
+from bench import migrations, policy, restore, upgrade
 from bench.page import PAGE, Place
 from bench.postgres import report
 
@@ -17,7 +17,7 @@ def test_figures_stand_between_their_marks_and_nothing_else_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [policy.PLACE, report.PLACE, restore.PLACE, upgrade.PLACE], ids=lambda place: place.bench
+    "place", [migrations.PLACE, policy.PLACE, report.PLACE, restore.PLACE, upgrade.PLACE], ids=lambda place: place.bench
 )
 def test_the_committed_page_has_a_place_for_the_figures_of_each_bench(place: Place) -> None:
     page = PAGE.read_text(encoding="utf-8")

@@ -63,14 +63,45 @@ def test_the_archive_that_is_written_to_decides_how_far_back_a_restore_reaches()
         ("b", "failed", "AccessDenied"),
         ("a", "completed", ""),
     ]
-    assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("phases", "problems"),
+    [
+        (["completed", "failed"], ["the newest base backup failed: AccessDenied; docs/runbooks/backup-too-old.md"]),
+        (["failed", "completed"], []),
+        (["completed", "running"], []),
+        (["failed", "running"], ["the newest base backup failed: AccessDenied; docs/runbooks/backup-too-old.md"]),
+        ([], []),
+    ],
+)
+def test_the_newest_base_backup_that_has_ended_must_not_have_failed(phases: list[str], problems: list[str]) -> None:
+    made = [
+        {
+            "metadata": {"name": f"backup-{number}"},
+            "spec": {"cluster": {"name": "database"}},
+            "status": {"phase": phase, "startedAt": f"2026-11-26T1{number}:15:00Z", "error": "AccessDenied"},
+        }
+        for number, phase in enumerate(phases)
+    ]
+    assert summary(CLUSTER, STORE, made, GOOD).problems == problems
 
 
 @pytest.mark.parametrize(
     ("cluster", "store", "drill", "problem"),
     [
-        ({**CLUSTER, "spec": {}}, STORE, GOOD, "database has no backups: backup.enabled"),
-        (CLUSTER, {**STORE, "status": {}}, GOOD, "there is no complete base backup"),
+        (
+            {**CLUSTER, "spec": {}},
+            STORE,
+            GOOD,
+            "database has no backups; set backup.enabled (docs/architecture/backups.md)",
+        ),
+        (
+            CLUSTER,
+            {**STORE, "status": {}},
+            GOOD,
+            "there is no complete base backup; docs/runbooks/backup-too-old.md",
+        ),
         (
             {
                 **CLUSTER,
@@ -80,9 +111,14 @@ def test_the_archive_that_is_written_to_decides_how_far_back_a_restore_reaches()
             },
             STORE,
             GOOD,
-            "the log is not archived: exit status 4",
+            "the log is not archived: exit status 4; docs/runbooks/log-not-archived.md",
         ),
-        (CLUSTER, STORE, {"good": False, "problems": ["table x"]}, "the newest restore drill was bad: table x"),
+        (
+            CLUSTER,
+            STORE,
+            {"good": False, "problems": ["table x"]},
+            "the newest restore drill was bad: table x; docs/runbooks/restore-drill.md",
+        ),
     ],
 )
 def test_a_restore_that_is_not_certain_is_a_problem(
@@ -98,8 +134,9 @@ def test_people_see_backups_archive_and_drill() -> None:
     assert lines[0].split("\t")[:3] == ["b", "failed", "2026-11-26T11:15:00Z"]
     assert "archive     database-2 in s3://backups/postgres" in lines
     assert "restorable  from 2026-11-25T00:15:00Z" in lines
-    assert lines[-1].startswith("drill       good at ")
-    assert lines[-1].endswith("5000 rows in 3 tables, 4 s")
+    assert lines[-2].startswith("drill       good at ")
+    assert lines[-2].endswith("5000 rows in 3 tables, 4 s")
+    assert lines[-1] == "problem     the newest base backup failed: AccessDenied; docs/runbooks/backup-too-old.md"
 
 
 @pytest.fixture
