@@ -49,7 +49,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str | Callable
         if asked - started > limit:
             pytest.fail(f"{what() if callable(what) else what}: not within {limit:.0f} s")
         # A condition that starts a program may not take the core that what it waits for needs.
-        time.sleep(min(2.0, max(0.1, 2 * (time.monotonic() - asked))))
+        time.sleep(min(2.0, max(0.1, 3 * (time.monotonic() - asked))))
 
 
 def eventually(found: Callable[[], Any], seconds: float, what: str | Callable[[], str]) -> Any:  # noqa: ANN401 -- the first true value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ops.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 _EXAMPLES = (ROOT / "examples").glob("*/README.md")
-COMMANDS = set(getattr(get_command(app), "commands", {}))
+OPS: Any = get_command(app)
+COMMANDS = set(OPS.commands)
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *_EXAMPLES])
 RUNBOOKS = [page for page in PAGES if page.parent.name == "runbooks" and page.name != "README.md"]
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -42,8 +44,7 @@ def test_every_make_target_and_ops_command_that_a_page_names_exists(page: Path) 
 
 def wrong_words(line: str) -> list[str]:
     """What a command line of `ops` names that there is not: subcommands and options, of groups as well."""
-    command: Any = get_command(app)
-    words = line.split()
+    command, words = OPS, line.split()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     if (
@@ -72,8 +73,8 @@ def test_a_command_that_there_is_not_is_found() -> None:
 
 def missing_setting(path: str) -> bool:
     """Whether no setting is at a key path; names that people choose may be anything."""
-    schema: Any = StackConfig.model_json_schema()
-    level: Any = schema
+    schema = _schema()
+    level = schema
     for key in path.split("."):
         options = [level, *level.get("anyOf", ())]
         found = [_resolved(option, schema) for option in options]
@@ -82,6 +83,11 @@ def missing_setting(path: str) -> bool:
         if level is None:
             return True
     return False
+
+
+@cache
+def _schema() -> Any:  # noqa: ANN401 -- a JSON schema
+    return StackConfig.model_json_schema()
 
 
 def _any_name(level: Any) -> Any:  # noqa: ANN401 -- parts of a JSON schema
