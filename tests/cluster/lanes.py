@@ -22,15 +22,15 @@ from local.paths import Paths
 BARE, STACK_LANE = "bare", "stack"
 # Files of lane `bare` by the beginnings of their names; every other file, also a new one, runs in lane `stack`.
 _BARE_FILES = (
-    "test_backups", "test_database_faults", "test_database_volumes", "test_docker_", "test_drill_", "test_engine_",
-    "test_images_", "test_kubernetes_plugin_", "test_machine_", "test_managed_postgres",
+    "test_backups", "test_bloat", "test_database_faults", "test_database_volumes", "test_docker_", "test_drill_",
+    "test_engine_", "test_images_", "test_kubernetes_plugin_", "test_machine_", "test_managed_postgres",
     "test_messages_of_three_servers", "test_migrations", "test_node_", "test_ops_db", "test_ops_preview_of_a_commit",
     "test_outbox", "test_policies_", "test_postgresql_plugin", "test_reference_sessions", "test_runbook_",
     "test_secrets_canary", "test_stream_controller", "test_two_phase",
 )  # fmt: skip
 _EARLY_FILES = (
-    "test_drill_", "test_machine_", "test_managed_postgres", "test_migrations", "test_ops_db", "test_outbox",
-    "test_postgresql_plugin", "test_reference_sessions", "test_runbook_", "test_two_phase",
+    "test_bloat", "test_drill_", "test_machine_", "test_managed_postgres", "test_migrations", "test_ops_db",
+    "test_outbox", "test_postgresql_plugin", "test_reference_sessions", "test_runbook_", "test_two_phase",
 )  # fmt: skip
 _LONGEST_NAME = 8  # of an instance
 _NETWORK_STEP = 10 << 16  # ten /16 further: neighbours are the networks of other people's instances

@@ -6,6 +6,7 @@ to a position of the log, by one `up`, while the drill runs.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
@@ -16,10 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from local.paths import Paths
 from local.plugins.kubernetes import kubeconfig
 from local.plugins.kubernetes.client import Client
+from ops.db import backups as command
+from ops.db.access import Place
 from ops.db.backups import read_backups
 from tests.cluster.conftest import Kubectl
 from tests.cluster.example_kit import Example, database_backups
@@ -229,6 +233,25 @@ def test_ops_lists_backups_archive_and_drill_of_each_cluster(restores: Restores,
     assert found.first_recoverability_point <= found.last_backup
     other = read_backups(client, _SPACE, _AGAIN)
     assert (other.archive, other.drill) == (f"{_AGAIN}-1", {}), "nobody drills the restored one"
+
+
+def test_the_command_prints_what_it_found_for_people_and_for_scripts(
+    restores: Restores, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    restores.done.result()
+    monkeypatch.setattr(command, "stack_namespace", lambda _: _SPACE)
+    client = Client(kubeconfig.select(kubeconfig.load(str(paths.kubeconfig))), threading.Event())
+    monkeypatch.setattr(command, "cluster_client", lambda *_: client)
+    place, text = Place(stack="test", cluster=_DB), io.StringIO()
+    assert command.backups(place, as_json=False, console=Console(file=text, width=200)) == 0
+    said = text.getvalue()
+    assert f"archive     {_DB}-1 in s3://backups/test" in said
+    assert re.search(r"^restorable  from 20\d\d-\d\d-\d\dT.+$", said, re.MULTILINE)
+    assert re.search(r"^drill       good at 20.+: \d+ rows in \d+ tables", said, re.MULTILINE)
+    assert command.backups(place, as_json=True, console=Console(file=text)) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["problems"], document["drill"]["good"], document["archiving"]) == ([], True, True)
+    assert document["first_recoverability_point"] <= document["last_backup"]
 
 
 def test_a_store_that_is_gone_is_noticed_and_the_log_follows_when_it_is_back(

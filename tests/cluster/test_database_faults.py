@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec
 
 from bench.postgres import manifests
 from bench.postgres.cluster import BenchError, Cluster, install_operator, remove_operator
@@ -107,6 +109,56 @@ def test_a_change_that_does_not_start_stops_at_the_first_standby_which_is_delete
     assert found["lost"] == 0
     assert found["gap"] < fault.target_seconds * PATIENCE, "writes go on with the other standby"
     assert not found["moved"]
+
+
+_MORE_MEMORY_MIB = 640
+
+
+def _give_memory(database: Cluster, images: dict[str, str]) -> None:
+    """What `postgres.memory_mib` changes: the pods, and the settings that follow from it."""
+    args: PostgresClusterArgs = {**manifests.arguments(images), "memory_mib": _MORE_MEMORY_MIB}
+    wanted = cluster_spec.cluster(database.name, args)["spec"]
+    parameters = {"parameters": wanted["postgresql"]["parameters"]}
+    change = {key: wanted[key] for key in ("resources", "ephemeralVolumesSizeLimit")} | {"postgresql": parameters}
+    patch = ("--type=merge", "-p", json.dumps({"spec": change}))
+    database.kubectl("patch", "clusters.postgresql.cnpg.io", database.name, *patch)
+
+
+def _instances(database: Cluster) -> dict[str, dict[str, Any]]:
+    """Name -> pod."""
+    shown = json.loads(database.kubectl("get", "pods", "-l", "cnpg.io/podRole=instance", "-o", "json"))["items"]
+    return {each["metadata"]["name"]: each for each in shown}
+
+
+_TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
+"""Goes up by one with every promotion."""
+
+
+@pytest.mark.req("C2.2", "C2.5")
+def test_another_memory_reaches_the_standbys_first_and_the_primary_by_one_switchover(
+    database: Cluster, tmp_path: Path, image_references: dict[str, str]
+) -> None:
+    def more_memory(cluster: Cluster) -> None:
+        _give_memory(cluster, image_references)
+        wait_for(lambda: not cluster.is_whole(), 60, "the operator begins")
+
+    database.wait_whole()
+    primary, timeline, before = database.primary(), int(database.sql(_TIMELINE)), _instances(database)
+    fault = Fault(name="memory", title="more memory", target_seconds=3, inject=more_memory)
+    found = suffer(database, fault, tmp_path, f"memory-{time.time():.0f}")
+    print(found)
+    assert found["lost"] == 0
+    assert found["gap"] < fault.target_seconds * PATIENCE
+    assert int(database.sql(_TIMELINE)) == timeline + 1, "one switchover"
+    pods = _instances(database)
+    assert all(pods[name]["metadata"]["uid"] != before[name]["metadata"]["uid"] for name in before)
+    made = {name: pod["metadata"]["creationTimestamp"] for name, pod in pods.items()}
+    assert max(made, key=lambda name: made[name]) == primary, "the primary is the last one to be changed"
+    for name, pod in pods.items():
+        server = next(each for each in pod["spec"]["containers"] if each["name"] == "postgres")
+        assert server["resources"]["limits"]["memory"] == f"{_MORE_MEMORY_MIB}Mi"
+        shown = database.kubectl("exec", name, "-c", "postgres", "--", "psql", "-qtAc", "SHOW shared_buffers").strip()
+        assert shown == f"{_MORE_MEMORY_MIB // 4}MB"
 
 
 def _expired(authority: dict[str, str], names: list[str]) -> dict[str, str]:
