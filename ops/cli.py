@@ -413,6 +413,31 @@ def rollback_image(
     raise typer.Exit(run(stack, asked, _console()))
 
 
+@rollback.command("database")
+def rollback_database(
+    cluster: Annotated[str, typer.Option("--cluster", help="Only this PostgreSQL cluster, for example database.")] = "",
+    within: Annotated[
+        float, typer.Option("--within", min=10, max=7200, help="Seconds until all servers must run what is declared.")
+    ] = 600,
+    stack: StackOption = "dev",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a change is taken back.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the databases after a deployment, and take a change of their settings back if they do not start with it.
+
+    For after each `make up`. Ends with 0 when every server runs what is declared. Where one certainly will not (image,
+    room, memory, a crash loop) or time is over, the settings of the last deployment before are put into the stack file
+    and deployed; ends with 1 and says what was bad and what runs now. Volumes that grew, databases, roles and passwords
+    stay; a major version never goes back. Stopped half-way, the same command continues. Commit the stack file then.
+    """
+    from ops.rollback.database import Asked  # noqa: PLC0415
+    from ops.rollback.database import rollback_database as run  # noqa: PLC0415
+
+    asked = Asked(cluster=cluster, within_seconds=within, yes=yes, as_json=as_json)
+    raise typer.Exit(run(stack, asked, _console()))
+
+
 @policy.command("check")
 def policy_check(
     files: Annotated[

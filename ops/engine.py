@@ -67,13 +67,13 @@ class EngineCommand:
         document: dict[str, Any] = self._json("stack", "export")
         return document
 
-    def history(self) -> list[dict[str, Any]]:
-        """The newest entry of the stack's history, in a list that may be empty.
+    def history(self, newest: int = 1) -> list[dict[str, Any]]:
+        """The newest entries of the stack's history, the newest first; fewer where it has fewer.
 
         Raises:
             LocalError: as for `export`.
         """
-        entries: list[dict[str, Any]] | None = self._json("stack", "history", "--json", "--page-size", "1")
+        entries: list[dict[str, Any]] | None = self._json("stack", "history", "--json", "--page-size", str(newest))
         return entries or []
 
     def _json(self, *words: str) -> Any:  # noqa: ANN401 -- a JSON value

@@ -61,6 +61,24 @@ def without_key(text: str, path: Sequence[str]) -> str:
     return _proven(changed, wanted, f"take {'.'.join(path)} out by hand")
 
 
+def with_note(text: str, path: Sequence[str], comment: str) -> str:
+    """The text of a YAML file with a comment in a line of its own above a key, or above the nearest one that is there.
+
+    Raises:
+        InputError: as for `with_value`.
+    """
+    node, line, column = yaml.compose(text), 0, 0
+    for key in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) and not node.flow_style else []
+        found = next((pair for pair in pairs if pair[0].value == key), None)
+        if found is None:
+            break
+        node, line, column = found[1], found[0].start_mark.line, found[0].start_mark.column
+    lines = text.splitlines(keepends=True)
+    added = "".join([*lines[:line], f"{' ' * column}# {comment}\n", *lines[line:]])
+    return _proven(added, _read(text), f"write the comment {comment!r} by hand")
+
+
 def _read(text: str) -> Any:  # noqa: ANN401 -- YAML values
     return _unshared(yaml.load(text, Loader=_LOADER))  # noqa: S506 -- it is the safe one
 

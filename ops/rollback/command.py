@@ -7,9 +7,7 @@ import datetime
 import json
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from local.errors import InputError, LocalError, LockedError, MachineError, Stop
 from local.lock import exclusive
 from local.plugins.kubernetes.client import ApiError, UnreachableError
 from ops.rollback import registry
+from ops.rollback.asking import confirm, terminated_like_interrupted
 from ops.rollback.attempt import Attempt, Way, short
 from ops.rollback.history import Version, leaves_for_good
 from ops.rollback.scene import Scene
@@ -83,7 +82,7 @@ def _rollback(scene: Scene, asked: Asked, console: Console) -> dict[str, object]
     run.check_registry(target)
     run.announce(target)
     if not asked.yes:
-        _confirm()
+        confirm()
     with exclusive(scene.paths, run.command):
         pass  # who holds it is said before the stack file is touched
     done = run.carry_out(target)
@@ -182,7 +181,7 @@ class _Run:
         )
         moment = datetime.datetime.now(datetime.UTC)
         comment = f"rolled back {moment:%Y-%m-%d %H:%M} UTC from {short(before.reference)}"
-        with _terminated_like_interrupted():
+        with terminated_like_interrupted():
             try:
                 done = attempt.run(target, before, comment)
             except LocalError as error:
@@ -201,25 +200,8 @@ class _Run:
                 self.scene.reject(self.who, target.reference, why)
 
 
-def _confirm() -> None:
-    if not sys.stdin.isatty():
-        raise InputError("nobody can be asked here", hint="give --yes to go on without a question")
-    if input("go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise InputError("nothing was changed", hint="answer y, or give --yes")
-
-
 def _differs(one: Way, other: Way) -> bool:
     return one.reference.rpartition("@")[2] != other.reference.rpartition("@")[2]
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """`kill` must unwind like Ctrl-C, or the engine would outlive us."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(console: Console, who: Chosen, found: list[Version], before: Way) -> None:

@@ -7,7 +7,7 @@ import http.client
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,11 +54,16 @@ class Scene:
     """What a deployment of this checkout would change beside the image, as far as git shows it."""
 
     @classmethod
-    def of(cls, root: Path, stack_name: str, environ: Mapping[str, str]) -> Scene:
+    def of(
+        cls, root: Path, stack_name: str, environ: Mapping[str, str], sections: Collection[str] = ("images",)
+    ) -> Scene:
         """Read settings and state.
 
+        Args:
+            sections: those that are to be changed in the stack file, so that no variable may override them.
+
         Raises:
-            InputError: no such stack, settings that cannot be used, or images overridden by a variable.
+            InputError: no such stack, settings that cannot be used, or sections overridden by a variable.
             LocalError: never deployed, or its cluster is not there.
         """
         paths, stack = stacks.paths_of(root, stack_name), stacks.load(root, stack_name)
@@ -66,11 +71,11 @@ class Scene:
             loaded = load_stack_file(root, stack_name, environ)
         except ConfigError as error:
             raise InputError(str(error)) from error
-        hidden = [variable for path, variable in loaded.overrides.items() if path.partition(".")[0] == "images"]
+        hidden = [variable for path, variable in loaded.overrides.items() if path.partition(".")[0] in sections]
         if hidden:
             raise InputError(
-                f"{', '.join(hidden)} overrides what the stack file says of images",
-                hint="unset it: a pin in the stack file would not count",
+                f"{', '.join(hidden)} overrides what the stack file says of {' and '.join(sections)}",
+                hint="unset it: what the command writes into the stack file would not count",
             )
         outputs, besides = _recorded(paths, stack)
         live = Live(client=cluster_client(paths, stack), namespace=stack_namespace(stack_name), services=())
@@ -142,7 +147,16 @@ class Scene:
             LocalError: as `machine.up`, or because of such a pod.
         """
         live = replace(self.live, services=who.services)
-        with _environment(self.without_canary(who) if now else {}), _stopping(live, digest) as reason:
+        with _environment(self.without_canary(who) if now else {}):
+            self.up_unless((lambda: live.hopeless(digest)) if digest else lambda: "")
+
+    def up_unless(self, hopeless: Callable[[], str]) -> None:
+        """`make up`, stopped early when what is asked every second gives a reason.
+
+        Raises:
+            LocalError: as `machine.up`, or because of the reason.
+        """
+        with _stopping(hopeless) as reason:
             try:
                 machine.up(self.paths, self.stack.name, Progress())
             except (StoppedError, KeyboardInterrupt):
@@ -240,8 +254,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _stopping(live: Live, digest: str) -> Iterator[list[str]]:
-    """Interrupt the block when a pod with the digest cannot start; the list then holds why.
+def _stopping(hopeless: Callable[[], str]) -> Iterator[list[str]]:
+    """Interrupt the block when there is a reason; the list then holds it.
 
     A Deployment gives up after minutes; a crash loop is certain after the second restart.
     """
@@ -251,7 +265,7 @@ def _stopping(live: Live, digest: str) -> Iterator[list[str]]:
     def look() -> None:
         while not ended.wait(_LOOK_EVERY):
             try:
-                why = live.hopeless(digest)
+                why = hopeless()
             except (ApiError, UnreachableError):
                 continue  # the node may just be starting
             if why:
@@ -260,11 +274,9 @@ def _stopping(live: Live, digest: str) -> Iterator[list[str]]:
                 return
 
     watcher = threading.Thread(target=look, daemon=True)
-    if digest:
-        watcher.start()
+    watcher.start()
     try:
         yield reason
     finally:
         ended.set()
-        if digest:
-            watcher.join()
+        watcher.join()

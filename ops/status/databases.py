@@ -18,7 +18,7 @@ from ops.status.workloads import (
     restarts_of,
 )
 
-_HEALTHY_PHASE = "Cluster in healthy state"
+HEALTHY_PHASE = "Cluster in healthy state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ def _pooler(pooler: Document, deployments: Iterable[Document]) -> PoolerStatus:
 
 def _with_problems(found: DatabaseStatus, of_pods: list[str]) -> DatabaseStatus:
     problems = []
-    if found.phase != _HEALTHY_PHASE:
+    if found.phase != HEALTHY_PHASE:
         problems.append(f"phase is {found.phase!r}")
     if found.ready < found.desired:
         problems.append(f"{found.ready} of {found.desired} instances ready")

@@ -181,6 +181,24 @@ def test_a_rollback_of_what_was_never_deployed_says_so_and_changes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json", "--yes"], ["--cluster", "database", "--within", "60"]])
+def test_databases_that_were_never_deployed_are_not_judged_and_nothing_is_changed(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    ended = ops("rollback", "database", *arguments, "--stack", "dev")
+    assert ended.returncode == 1
+    assert "stack dev was never deployed: `make up STACK=dev` deploys it" in ended.stderr
+    assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_the_database_that_a_variable_sets_cannot_be_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNIBASE__POSTGRES__MEMORY_MIB", "600")
+    ended = ops("rollback", "database", "--stack", "dev")
+    assert ended.returncode == 2
+    assert "OMNIBASE__POSTGRES__MEMORY_MIB overrides what the stack file says of images and postgres" in ended.stderr
+
+
 def test_a_rollback_of_images_that_a_variable_sets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIBASE__IMAGES__LOCK", "local")
     ended = ops("rollback", "image", "reference", "--stack", "dev")

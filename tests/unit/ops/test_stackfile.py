@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.errors import InputError
-from ops.stackfile import with_value, without_key
+from ops.stackfile import with_note, with_value, without_key
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = ["config", "omnibase-infra:images", "pins", "reference"]
@@ -42,6 +42,14 @@ def test_a_form_that_cannot_be_changed_safely_is_refused_with_what_to_do_by_hand
     with pytest.raises(InputError) as caught:
         without_key(text, PATH)
     assert "take config.omnibase-infra:images.pins.reference out by hand" in str(caught.value.hint)
+
+
+def test_a_note_stands_above_its_key_or_above_the_nearest_one_that_is_there() -> None:
+    text = "# head\nconfig:\n  a: 1\n  b: # two\n    c: 3\n"
+    assert with_note(text, ["config", "b", "c"], "why") == text.replace("    c: 3", "    # why\n    c: 3")
+    assert with_note(text, ["config", "b"], "why") == text.replace("  b: #", "  # why\n  b: #")
+    assert with_note(text, ["config", "d"], "why") == text.replace("config:", "# why\nconfig:")
+    assert with_note("config: {a: 1}\n", ["config", "a"], "why") == "# why\nconfig: {a: 1}\n"
 
 
 _NAMES = st.text(st.characters(categories=["Ll"]), min_size=1, max_size=6)

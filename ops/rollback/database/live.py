@@ -1,0 +1,81 @@
+"""What Kubernetes and the servers say of one PostgreSQL cluster of a stack, and the little that is done there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from omnibase_infra.config.databases import MONITOR_ROLE
+
+from local.errors import LocalError
+from local.plugins.kubernetes.client import MERGE, ApiError, Client
+from ops.db.access import Place, connected, rows
+from ops.rollback.database.parameters import QUERY, Difference, difference
+from ops.rollback.database.seen import Instance, Seen, last_words, seen
+
+REJECTED = "omnibase-infra/rejected-settings"
+"""Annotation of a Cluster: digests of settings that were not healthy since it last was."""
+_LINES = "200"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """One cluster, read with the operator's own rights."""
+
+    client: Client
+    stack: str
+    namespace: str
+    cluster: str
+
+    def look(self) -> Seen:
+        """The cluster and its pods now."""
+        pods = self.client.request("GET", f"/api/v1/namespaces/{self.namespace}/pods").get("items") or []
+        return seen(self.client.request("GET", self._path), pods)
+
+    def generation(self) -> int:
+        """Goes up with every change of what is declared."""
+        return int(self.client.request("GET", self._path)["metadata"]["generation"])
+
+    def difference(self, instance: Instance, found: Seen) -> Difference:
+        """What a ready server runs otherwise than declared; one that does not answer has read nothing."""
+        place = Place(stack=self.stack, cluster=self.cluster, instance=instance.name)
+        try:
+            with connected(place, MONITOR_ROLE) as connection:
+                return difference(found.parameters, rows(connection, QUERY, names=list(found.parameters)))
+        except LocalError as error:
+            return Difference(unread=(f"no answer ({error.message})",))
+
+    def words(self, instance: Instance) -> str:
+        """Why a server ended, in its own words; empty where it did not say."""
+        for query in ({"previous": "true"}, {}):
+            asked = urlencode({"container": "postgres", "tailLines": _LINES, **query})
+            with contextlib.suppress(ApiError):  # nothing ran before, or nothing runs now
+                path = f"/api/v1/namespaces/{self.namespace}/pods/{instance.name}/log?{asked}"
+                found = last_words(self.client.text(path))
+                if found:
+                    return found
+        return ""
+
+    def delete(self, instance: Instance) -> None:
+        """Delete a pod, that one and none that has its name since then."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{instance.name}"
+        with contextlib.suppress(ApiError):  # it is gone
+            self.client.request("DELETE", path, body={"preconditions": {"uid": instance.uid}})
+
+    def rejected(self) -> frozenset[str]:
+        """Digests of settings that were not healthy."""
+        annotations = self.client.request("GET", self._path)["metadata"].get("annotations") or {}
+        return frozenset(json.loads(annotations.get(REJECTED) or "[]"))
+
+    def reject(self, digests: Iterable[str]) -> None:
+        """Remember these; none is to forget all."""
+        listed = sorted(digests)
+        body = {"metadata": {"annotations": {REJECTED: json.dumps(listed) if listed else None}}}
+        self.client.request("PATCH", self._path, body=body, content_type=MERGE)
+
+    @property
+    def _path(self) -> str:
+        return f"/apis/postgresql.cnpg.io/v1/namespaces/{self.namespace}/clusters/{self.cluster}"

@@ -1,0 +1,69 @@
+"""`ops rollback database` on the real stack: a change with which no server starts is deployed, judged and taken back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.paths import Paths
+from ops.stackfile import with_value
+from tests.cluster.conftest import Kubectl
+from tests.cluster.failure_report import told
+from tests.cluster.platform_kit import STACK, Service, database_is_whole, silent_engine
+
+_MORE_THAN_A_NODE_HAS = 9_000
+"""Thousandths of a core."""
+
+
+def rollback(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(paths.venv / "bin" / "ops"), "rollback", "database", *arguments, "--stack", STACK]
+    return subprocess.run(command, cwd=paths.root, capture_output=True, text=True, check=False, timeout=900)
+
+
+@pytest.fixture
+def stack_file(outputs: dict[str, Any], paths: Paths) -> Iterator[Path]:
+    """The stack file, which the test and the command change; afterwards it and the environment are as before."""
+    file = paths.root / f"Pulumi.{STACK}.yaml"
+    kept = file.read_text()
+    yield file
+    file.write_text(kept)
+    engine, said = silent_engine(paths)
+    assert engine.up() == 0, said()
+
+
+@pytest.mark.req("C2.5", "P14", "R31")
+def test_a_change_of_the_database_that_does_not_start_is_taken_back_by_its_health(
+    stack_file: Path, paths: Paths, service: Service, kubectl: Kubectl
+) -> None:
+    kept, key = stack_file.read_text(), str(uuid.uuid4())
+    assert service.write(key)[0] in (200, 201)
+    bad = with_value(kept, ["config", "omnibase-infra:postgres", "cpu_request_millis"], _MORE_THAN_A_NODE_HAS)
+    stack_file.write_text(with_value(bad, ["config", "omnibase-infra:quota"], {"cpu_request_millis": 100_000}))
+    engine, said = silent_engine(paths)
+    assert engine.up() == 0, said()  # the operator has hardly begun when it ends
+
+    started = time.monotonic()
+    failed = rollback(paths, "--yes", "--json")
+    print(f"taken back within {time.monotonic() - started:.0f} s\n{failed.stderr}")
+    assert failed.returncode == 1, told(failed.stderr)
+    found = json.loads(failed.stdout)
+    assert "not scheduled: " in found["error"]
+    assert "runs again, healthy" in found["error"]
+    assert found["changed"] == {"postgres.cpu_request_millis": {"from": 9000, "to": None}}
+    assert [each["healthy"] for each in found["clusters_now"]] == [True]
+    assert "UTC, as the database did not start with it: postgres.cpu_request_millis was 9000\n" in stack_file.read_text()
+    assert set(kept.splitlines()) < set(stack_file.read_text().splitlines()), "comments of the stack file stay"
+
+    assert database_is_whole(kubectl)
+    again = rollback(paths)
+    assert again.returncode == 0, told(again.stderr)
+    assert "database: 2 of 2 instances run what is declared: healthy" in again.stdout
+    assert key in service.keys()
+    assert engine.preview("--expect-no-changes") == 0, said()
