@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 
 from ops.requirements import Catalogue
 from ops.requirements.collect import Collector
@@ -38,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("omnibase", derandomize=True, **patient)
     settings.register_profile("search", **patient)
     settings.load_profile(config.getoption("--hypothesis-profile", None) or "omnibase")
+    # Loads the module that reads regular expressions now, not in the first test that has one: pytest parses the modules
+    # of its plugins, and CPython 3.11 fails to if the garbage of an earlier test is logged meanwhile, with a traceback.
+    strategies.from_regex("a").validate()
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
 
 
