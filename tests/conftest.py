@@ -38,9 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("omnibase", derandomize=True, **patient)
     settings.register_profile("search", **patient)
     settings.load_profile(config.getoption("--hypothesis-profile", None) or "omnibase")
-    # Loads the module that reads regular expressions now, not in the first test that has one: pytest parses the modules
-    # of its plugins, and CPython 3.11 fails to if the garbage of an earlier test is logged meanwhile, with a traceback.
-    strategies.from_regex("a").validate()
     config.stash[_COLLECTOR] = Collector(Catalogue.load(), config.getoption("--requirements-report"))
 
 
@@ -60,6 +57,12 @@ class _Reports:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(_Reports(session.config.stash[_COLLECTOR]), "requirement-reports")
+
+
+def pytest_collection_finish() -> None:
+    # Loads the module that reads regular expressions now, not in the first test that has one: pytest parses the modules
+    # of its plugins, and CPython 3.11 fails to if the garbage of an earlier test is logged meanwhile, with a traceback.
+    strategies.from_regex("a").validate()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
