@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 
 from ops.requirements import Catalogue
 from ops.requirements.collect import Collector
@@ -57,6 +57,12 @@ class _Reports:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(_Reports(session.config.stash[_COLLECTOR]), "requirement-reports")
+
+
+def pytest_collection_finish() -> None:
+    # Loads the module that reads regular expressions now, not in the first test that has one: pytest parses the modules
+    # of its plugins, and CPython 3.11 fails to if the garbage of an earlier test is logged meanwhile, with a traceback.
+    strategies.from_regex("a").validate()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

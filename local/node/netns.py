@@ -16,7 +16,9 @@ _SYSCTLS = (
 )
 BRIDGE = "cni0"
 """Of the pods."""
-_FROM_PODS_TABLE = "250"
+_UPLINK = "eth0"
+"""Of the namespace, to the machine."""
+_SERVICES_TABLE = "250"
 
 
 def namespace_file(plan: NetworkPlan) -> Path:
@@ -34,36 +36,38 @@ def ensure(plan: NetworkPlan) -> None:
     if not _is_namespace(plan):
         ip("netns", "add", plan.name)
     if not _exists(plan.interface):
-        ip("link", "add", plan.interface, "type", "veth", "peer", "name", "eth0", "netns", plan.name)
+        ip("link", "add", plan.interface, "type", "veth", "peer", "name", _UPLINK, "netns", plan.name)
     ip("addr", "replace", f"{plan.host_address}/{plan.link.prefixlen}", "dev", plan.interface)
     ip("link", "set", plan.interface, "up")
     inside = ["-n", plan.name]
     ip(*inside, "link", "set", "lo", "up")
-    ip(*inside, "addr", "replace", f"{plan.node_address}/{plan.link.prefixlen}", "dev", "eth0")
-    ip(*inside, "link", "set", "eth0", "up")
+    ip(*inside, "addr", "replace", f"{plan.node_address}/{plan.link.prefixlen}", "dev", _UPLINK)
+    ip(*inside, "link", "set", _UPLINK, "up")
     # Without a route the kernel answers "network is unreachable" before kube-proxy's rules see the packet: the API
     # server, which runs in this namespace without a default route, could not call webhooks behind a Service.
-    ip(*inside, "route", "replace", str(plan.services), "dev", "eth0", "scope", "link", "src", str(plan.node_address))
+    ip(*inside, "route", "replace", str(plan.services), "dev", _UPLINK, "scope", "link", "src", str(plan.node_address))
     _refuse_services_without_pods(inside, plan)
     ip("route", "replace", str(plan.network), "via", str(plan.node_address), "dev", plan.interface)
     run(enter(plan, ["sysctl", "-q", "-w", *_SYSCTLS]))
 
 
 def _refuse_services_without_pods(inside: Sequence[str], plan: NetworkPlan) -> None:
-    """What a pod sends to a Service goes on to one of its pods; what still has a Service's address has none to go to.
+    """What is sent to a Service goes on to one of its pods; what still has a Service's address has none to go to.
 
-    kube-router accepts such packets before kube-proxy's rules refuse them, and the sender would wait for an answer to
-    ARP (3 s) or send again after 1, 3 and 7 s: standbys and poolers did, whenever a primary moved. So these packets
-    come to the node itself, which resets the connection: a caller notices that at once, and no limit of rate holds it.
+    From a pod, kube-router accepts such packets before kube-proxy's rules refuse them, and the sender would wait for an
+    answer to ARP (3 s) or send again after 1, 3 and 7 s: standbys and poolers did, whenever a primary moved. From the
+    machine, kube-proxy's refusal comes while `connect` still holds the socket, so that the kernel ignores it, and hears
+    the next one a second later. So these packets come to the node itself, which resets the connection: a caller notices
+    that at once, and no limit of rate holds it.
     """
     services = str(plan.services)
-    rule = ("iif", BRIDGE, "lookup", _FROM_PODS_TABLE)
-    if _FROM_PODS_TABLE not in run(["ip", *inside, "rule", "show", "iif", BRIDGE]).split():
-        ip(*inside, "rule", "add", *rule)
-    ip(*inside, "route", "replace", "local", services, "dev", "lo", "table", _FROM_PODS_TABLE)
-    reset = ["INPUT", "-i", BRIDGE, "-d", services, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
-    if reset[-1] not in run(enter(plan, ["iptables", "-S", "INPUT"])):
-        run(enter(plan, ["iptables", "-A", *reset]))
+    for source in (BRIDGE, _UPLINK):
+        if _SERVICES_TABLE not in run(["ip", *inside, "rule", "show", "iif", source]).split():
+            ip(*inside, "rule", "add", "iif", source, "lookup", _SERVICES_TABLE)
+    ip(*inside, "route", "replace", "local", services, "dev", "lo", "table", _SERVICES_TABLE)
+    reset = f"-A INPUT -d {services} -p tcp -j REJECT --reject-with tcp-reset"
+    if reset not in run(enter(plan, ["iptables", "-S", "INPUT"])).splitlines():
+        run(enter(plan, ["iptables", *reset.split()]))
 
 
 def remove(plan: NetworkPlan) -> None:

@@ -139,7 +139,7 @@ def proxy(paths: Paths, plan: NetworkPlan) -> dict[str, object]:
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         "oomScoreAdj": 0,
-        "iptables": {"minSyncPeriod": "200ms", "syncPeriod": "60s"},
+        "iptables": {"minSyncPeriod": "100ms", "syncPeriod": "60s"},
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -81,7 +82,14 @@ def test_a_service_without_pods_refuses_at_once_instead_of_letting_the_caller_wa
         assert "No route to host" in said or "refused" in said, said
         return time.monotonic() - began
 
+    def seconds_from_the_machine() -> float:
+        began = time.monotonic()
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((address, 80), timeout=5):
+            pass
+        return time.monotonic() - began
+
     assert min(seconds() for _ in range(3)) < 2.5, "an address that nobody answers for is given up after 3 s"
+    assert min(seconds_from_the_machine() for _ in range(3)) < 0.5, "the kernel hears a mere ICMP refusal after 1 s"
 
 
 def test_a_pod_has_no_way_out_of_the_machine(kubectl: Kubectl, client: str) -> None:

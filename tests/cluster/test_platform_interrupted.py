@@ -100,7 +100,7 @@ def _password(kubectl: Kubectl) -> str:
 
 
 def test_a_node_killed_under_an_up_heals_and_after_the_whole_machine_died_the_next_up_completes_with_all_data(
-    node: Node, paths: Paths, kubectl: Kubectl
+    node: Node, paths: Paths, kubectl: Kubectl, completed: set[str]
 ) -> None:
     process = start_local("up", "--stack", STACK)
     read_until(process, "creating", "updating")
@@ -124,6 +124,7 @@ def test_a_node_killed_under_an_up_heals_and_after_the_whole_machine_died_the_ne
     finished = local("up", "--stack", STACK)
     assert finished.code == 0, told(finished.text)
     assert f"stack {STACK} is up" in finished.text
+    completed.add(STACK)
     wait_for(lambda: _said(kubectl, _READ) == _KEPT, 60, lambda: f"the row is there, but {_said(kubectl, _READ)}")
     assert before.items() <= _volumes(kubectl).items(), "a volume was made anew"
     assert _password(kubectl) == password

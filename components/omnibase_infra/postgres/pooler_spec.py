@@ -70,7 +70,7 @@ def parameters(args: PostgresClusterArgs) -> dict[str, str]:
         # Longer than any request may take; migrations, which may take longer, come around the poolers.
         "query_timeout": "300",
         # The default of 15 s turned a 7 s switchover into an 88 s outage: a failed login blocks the pool that long.
-        "server_login_retry": "1",
+        "server_login_retry": "0.3",
         "server_connect_timeout": "3",
         "server_check_query": "select 1",
         "server_check_delay": "5",

@@ -124,7 +124,7 @@ def test_client_connections_have_bounds_in_number_and_time() -> None:
     assert parameters["query_wait_timeout"] == "30"
     assert parameters["idle_transaction_timeout"] == "60"
     assert parameters["server_lifetime"] == "1800"
-    assert parameters["server_login_retry"] == "1"
+    assert parameters["server_login_retry"] == "0.3", "after a refused login a pool waits so long"
     assert int(parameters["server_idle_timeout"]) <= 20, "a database is dropped once nobody is connected"
     assert spec()["postgresql"]["parameters"]["idle_in_transaction_session_timeout"] == "60s"
 
@@ -156,6 +156,16 @@ def test_the_lease_obeys_the_order_that_the_operator_demands() -> None:
         lease = spec(fast_failover=fast)["primaryLease"]
         assert lease["leaseDurationSeconds"] > lease["renewDeadlineSeconds"] > 1.2 * lease["retryPeriodSeconds"]
     assert spec(fast_failover=True)["primaryLease"]["leaseDurationSeconds"] == 3
+
+
+def test_a_standby_without_a_primary_asks_often_and_is_not_always_deaf_meanwhile() -> None:
+    pause = spec()["postgresql"]["parameters"]["wal_retrieve_retry_interval"]
+    two_restore_commands_ms = 2 * 140
+    assert two_restore_commands_ms < int(pause.removesuffix("ms")) <= 500
+
+
+def test_an_instance_that_is_asked_to_end_refuses_new_sessions_for_seconds_only() -> None:
+    assert spec()["smartShutdownTimeout"] <= 2 < spec()["stopDelay"]
 
 
 @given(st.integers(min_value=256, max_value=524_288), st.integers(min_value=1, max_value=4096))
