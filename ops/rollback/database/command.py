@@ -26,7 +26,7 @@ from ops.rollback.asking import confirm, terminated_like_interrupted
 from ops.rollback.database.judge import Judge, Verdict
 from ops.rollback.database.live import Servers
 from ops.rollback.database.settings import Update, updates
-from ops.rollback.database.taking_back import Outcome, TakingBack
+from ops.rollback.database.taking_back import Outcome, TakingBack, word
 from ops.rollback.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -170,7 +170,7 @@ class _Run:
         lines = [
             f"not healthy: {outcome.reason}",
             f"going back to what was deployed on {target.finished if target else ''}",
-            *(f"  {name}: {before} -> {after}" for name, (before, after) in outcome.changes.items()),
+            *(f"  {name}: {word(before)} -> {word(after)}" for name, (before, after) in outcome.changes.items()),
             *(f"  {line}" for line in outcome.kept),
             *(f"  besides {line}" for line in self.scene.besides),
         ]

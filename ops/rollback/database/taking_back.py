@@ -132,11 +132,12 @@ class TakingBack:
 
 
 def _listed(outcome: Outcome) -> str:
-    said = [f"{name} {_word(before)} -> {_word(after)}" for name, (before, after) in outcome.changes.items()]
+    said = [f"{name} {word(before)} -> {word(after)}" for name, (before, after) in outcome.changes.items()]
     return ", ".join([*said, *outcome.kept]) or "the stack file said so already"
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
+    """A value of the stack file, for messages."""
     return "what the tier says" if value is None else str(value)
 
 
