@@ -189,7 +189,7 @@ def _document(stack: str, outcome: Outcome, error: str) -> dict[str, object]:
         "healthy": not error,
         "error": error,
         "clusters": [dataclasses.asdict(each) for each in outcome.verdicts],
-        "taken_back_to": {"update": target.version, "finished": target.finished} if target else None,
+        "taken_back_to": target.finished if target else "",
         "changed": {name: {"from": before, "to": after} for name, (before, after) in outcome.changes.items()},
         "kept": outcome.kept,
         "clusters_now": [dataclasses.asdict(each) for each in outcome.after],

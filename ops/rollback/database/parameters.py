@@ -12,6 +12,8 @@ QUERY: LiteralString = (
     "SELECT name, setting, unit, vartype, pending_restart FROM pg_settings "
     "WHERE pending_restart OR name = ANY(%(names)s) ORDER BY name"
 )
+_ADDED_TO = frozenset({"shared_preload_libraries"})
+"""To these the operator adds what its own settings ask for."""
 _NUMBER = re.compile(r"\s*([-+]?[0-9.]+)\s*([A-Za-z]*)\s*")
 _SCALES: Mapping[str, Fraction] = {
     "": Fraction(1), "B": Fraction(1), "kB": Fraction(1 << 10), "MB": Fraction(1 << 20), "GB": Fraction(1 << 30),
@@ -36,12 +38,11 @@ def difference(declared: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -
     """Compare the rows of `QUERY`."""
     found = list(rows)
     waiting = [str(row["name"]) for row in found if row["pending_restart"]]
+    compared = declared.keys() - _ADDED_TO - {*waiting}
     return Difference(
         waiting=tuple(waiting),
         unread=tuple(
-            str(row["name"])
-            for row in found
-            if row["name"] not in waiting and row["name"] in declared and not _same(row, declared[row["name"]])
+            str(row["name"]) for row in found if row["name"] in compared and not _same(row, declared[row["name"]])
         ),
     )
 

@@ -42,10 +42,9 @@ _NEVER_FLAT = ("databases", "consumers")
 class Update:
     """One recorded deployment."""
 
-    version: int
-    """Its number in the stack's history."""
     succeeded: bool
     finished: str
+    """When it ended, RFC 3339; when it began where it has not."""
     taken_back: Settings
     kept: Settings
     readable: bool = True
@@ -86,7 +85,7 @@ def of_file(text: str) -> Update:
     """What a stack file says, as a deployment that has not begun."""
     config = (yaml.safe_load(text) or {}).get("config") or {}
     taken_back, kept = _split({name: config.get(f"omnibase-infra:{name}") for name in _SECTIONS})
-    return Update(version=0, succeeded=False, finished="", taken_back=taken_back, kept=kept)
+    return Update(succeeded=False, finished="", taken_back=taken_back, kept=kept)
 
 
 def way_back(found: Sequence[Update], rejected: Collection[str], *, behind: bool) -> Way:
@@ -169,7 +168,6 @@ def _update(entry: Document) -> Update:
     entries = {name: config.get(f"omnibase-infra:{name}") or {} for name in _SECTIONS}
     taken_back, kept = _split({name: _value(each) for name, each in entries.items()})
     return Update(
-        version=int(entry.get("version") or 0),
         succeeded=entry.get("result") == "succeeded",
         finished=str(entry.get("endTime") or entry.get("startTime") or ""),
         taken_back=taken_back,

@@ -56,3 +56,9 @@ def test_what_waits_for_a_restart_is_named_as_that_alone_also_where_nobody_decla
     found = difference({"a": "2"}, [row("a", "1", waits=True), row("b", "1", waits=True), row("c", "1")])
     assert found.waiting == ("a", "b")
     assert found.unread == ()
+
+
+def test_what_the_operator_adds_to_a_list_is_no_difference() -> None:
+    libraries = row("shared_preload_libraries", "pg_stat_statements", vartype="string")
+    assert difference({"shared_preload_libraries": ""}, [libraries]).unread == ()
+    assert difference({}, [{**libraries, "pending_restart": True}]).waiting == ("shared_preload_libraries",)

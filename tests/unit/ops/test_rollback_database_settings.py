@@ -30,13 +30,12 @@ config:
 """
 
 
-def entry(version: int, postgres: Config, *, result: str = "succeeded") -> dict[str, Any]:
+def entry(day: int, postgres: Config, *, result: str = "succeeded") -> dict[str, Any]:
     config = {"omnibase-infra:postgres": {"value": json.dumps(postgres), "objectValue": postgres, "secret": False}}
     return {
         "kind": "update",
-        "version": version,
         "result": result,
-        "endTime": f"day {version}",
+        "endTime": f"day {day}",
         "config": config,
     }
 
@@ -50,7 +49,7 @@ def update(postgres: Config, image: str = "") -> Update:
     config: dict[str, Any] = {"omnibase-infra:postgres": {"objectValue": postgres}}
     if image:
         config["omnibase-infra:images"] = {"value": json.dumps({"references": {"postgres": image}})}
-    return updates([{"kind": "update", "version": 1, "result": "succeeded", "endTime": "then", "config": config}])[0]
+    return updates([{"kind": "update", "result": "succeeded", "endTime": "then", "config": config}])[0]
 
 
 def postgres_of(text: str) -> Config:
@@ -62,7 +61,7 @@ def test_the_last_completed_deployment_with_other_settings_is_the_way_back() -> 
     found = history(entry(1, GOOD), entry(2, BAD, result="failed"), entry(3, BAD), entry(4, BAD, result="failed"))
     way = way_back(found, (), behind=True)
     assert way.update is not None
-    assert way.update.version == 1
+    assert way.update.finished == "day 1"
 
 
 def test_refreshes_and_deployments_that_failed_are_no_way_back() -> None:
@@ -70,7 +69,7 @@ def test_refreshes_and_deployments_that_failed_are_no_way_back() -> None:
     found = history(entry(1, GOOD), refresh, entry(3, {"memory_mib": 800}, result="failed"), entry(4, BAD))
     way = way_back(found, (), behind=True)
     assert way.update is not None
-    assert way.update.version == 1
+    assert way.update.finished == "day 1"
 
 
 def test_what_was_not_healthy_either_is_passed_over() -> None:
@@ -78,14 +77,14 @@ def test_what_was_not_healthy_either_is_passed_over() -> None:
     found = history(entry(1, GOOD), entry(2, BAD), entry(3, worse))
     way = way_back(found, {found[1].digest}, behind=True)
     assert way.update is not None
-    assert way.update.version == 1
+    assert way.update.finished == "day 1"
 
 
 def test_a_way_back_that_was_cut_short_goes_on() -> None:
     found = history(entry(1, GOOD), entry(2, BAD), entry(3, GOOD, result="failed"))
     way = way_back(found, {found[1].digest}, behind=False)
     assert way.update is not None
-    assert way.update.version == 3
+    assert way.update.finished == "day 3"
 
 
 @pytest.mark.parametrize("rejected", [(), {"something else"}])
@@ -93,7 +92,7 @@ def test_a_way_back_that_ended_and_is_not_healthy_leads_further_back(rejected: s
     found = history(entry(1, {"memory_mib": 400}), entry(2, GOOD), entry(3, BAD), entry(4, GOOD))
     way = way_back(found, {*rejected, found[1].digest}, behind=True)
     assert way.update is not None
-    assert way.update.version == 1
+    assert way.update.finished == "day 1"
 
 
 def test_a_database_that_fails_long_after_its_settings_changed_is_not_failing_because_of_them() -> None:
