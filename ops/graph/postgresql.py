@@ -35,10 +35,8 @@ def postgresql_boxes(resources: Sequence[Resource]) -> tuple[list[Box], list[Arr
         port = int((component.input("port") if component else 0) or _PORT)
         arrows += [Arrow(source=role.key, target=database.key, ports=(port,)) for role in _clients(resources, name)]
     targets = {(arrow.source, arrow.target) for arrow in arrows}
-    used = {
-        role.key: [each for each in databases if (role.key, each.key) in targets] for role in _of(resources, "Role")
-    }
-    outside = [_role(role, used[role.key], resources) for role in _of(resources, "Role") if used[role.key]]
+    roles = [(role, [each for each in databases if (role.key, each.key) in targets]) for role in _of(resources, "Role")]
+    outside = [_role(role, used, resources) for role, used in roles if used]
     return [*outside, *servers.values()], arrows
 
 
