@@ -159,6 +159,17 @@ def outputs(completed: set[str], paths: Paths, lane: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def stack_file(outputs: dict[str, Any], paths: Paths) -> Iterator[Path]:
+    """The stack file, which the test or a command changes; afterwards it and the environment are as before."""
+    file = paths.root / f"Pulumi.{STACK}.yaml"
+    kept = file.read_text()
+    yield file
+    file.write_text(kept)
+    engine, said = silent_engine(paths)
+    assert engine.up() == 0, said()
+
+
 @pytest.fixture(scope="session")
 def service(outputs: dict[str, Any], paths: Paths) -> Service:
     reachable = Service(paths, outputs["service_cluster_ip_url"])

@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +104,6 @@ def asking(address: str, trusted: str) -> str:
         time.sleep(0.2)
         ask(address, trusted, "/healthz")
     return ""
-
-
-@pytest.fixture
-def stack_file(outputs: dict[str, Any], paths: Paths) -> Iterator[Path]:
-    """The stack file, which a rotation changes; afterwards it and the environment are as before."""
-    file = paths.root / f"Pulumi.{STACK}.yaml"
-    kept = file.read_text()
-    yield file
-    file.write_text(kept)
-    engine, said = silent_engine(paths)
-    assert engine.up() == 0, said()
 
 
 def rotate(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:

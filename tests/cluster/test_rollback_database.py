@@ -6,9 +6,7 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,17 +23,6 @@ _MORE_THAN_A_NODE_HAS = 9_000
 def rollback(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(paths.venv / "bin" / "ops"), "rollback", "database", *arguments, "--stack", STACK]
     return subprocess.run(command, cwd=paths.root, capture_output=True, text=True, check=False, timeout=900)
-
-
-@pytest.fixture
-def stack_file(outputs: dict[str, Any], paths: Paths) -> Iterator[Path]:
-    """The stack file, which the test and the command change; afterwards it and the environment are as before."""
-    file = paths.root / f"Pulumi.{STACK}.yaml"
-    kept = file.read_text()
-    yield file
-    file.write_text(kept)
-    engine, said = silent_engine(paths)
-    assert engine.up() == 0, said()
 
 
 @pytest.mark.req("C2.5", "P14", "R31")
