@@ -59,8 +59,9 @@ def fingerprints(connection: psycopg.Connection[Any], database: str, moving: lis
     """
     found = {}
     for schema, name in connection.execute(_TABLES).fetchall():
+        # `t.*` and not `t`, which would be the column of a table that has one of that name
         query = sql.SQL(
-            "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM {} AS t "
+            "SELECT count(*), coalesce(sum(hashtextextended((t.*)::text, 0)::numeric), 0)::text FROM {} AS t "
             "WHERE NOT (t.xmin::text = ANY(%(moving)s) OR t.xmax::text = ANY(%(moving)s))"
         ).format(sql.Identifier(schema, name))
         row = connection.execute(query, {"moving": [str(each) for each in moving]}).fetchone()

@@ -19,6 +19,7 @@ INSERT INTO orders SELECT n, 'w' || n, n / 3.0, timestamptz '2026-01-01' + n * i
 CREATE TABLE twins (word text); INSERT INTO twins VALUES ('a'), ('a'), ('b'), (NULL);
 CREATE TABLE event (at int, body text) PARTITION BY RANGE (at);
 CREATE TABLE event_low PARTITION OF event FOR VALUES FROM (0) TO (10); INSERT INTO event VALUES (1, 'one');
+CREATE TABLE samples (t timestamptz, value float8); INSERT INTO samples VALUES ('2026-01-01', 1), ('2026-01-02', 2);
 CREATE SCHEMA other; CREATE TABLE other.hidden (id int); INSERT INTO other.hidden VALUES (1);
 ALTER TABLE other.hidden ENABLE ROW LEVEL SECURITY; ALTER TABLE other.hidden FORCE ROW LEVEL SECURITY"""
 
@@ -59,6 +60,8 @@ def _contents(server: DebianPostgres, name: str) -> dict[Table, Content]:
             ["table shop.public.orders has the same"],
         ),
         ("UPDATE twins SET word = 'b' WHERE ctid = '(0,1)'", ["table shop.public.twins has the same 4 rows"]),
+        ("UPDATE samples SET value = value + 1", ["table shop.public.samples has the same 2 rows"]),
+        ("UPDATE samples SET t = t + interval '1 us'", ["table shop.public.samples has the same 2 rows"]),
         ("UPDATE event SET body = 'two'", ["table shop.public.event_low has the same 1 rows"]),
         ("TRUNCATE other.hidden", ["table shop.other.hidden has 0 rows restored and 1 alive"]),
         ("DROP TABLE twins", ["table shop.public.twins is missing in the restored cluster"]),
