@@ -18,7 +18,7 @@ from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
 from omnibase_infra.config.timetable import longest_gap
-from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, Identifier, MemoryMib, Url, between
+from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, Label, MemoryMib, Url, between
 from omnibase_infra.waiver import today
 
 Bucket = Annotated[
@@ -135,7 +135,7 @@ class BackupConfig(Section):
     """The restore drill; each cluster has one."""
     recovery: RecoveryConfig | None = None
     """What the main cluster is made from; default nothing, which are empty databases."""
-    clusters: dict[Identifier, FurtherBackupConfig] = {}
+    clusters: dict[Label, FurtherBackupConfig] = {}
     """Further clusters, as in `postgres.clusters`, where they differ."""
     restored_on: Date | None = None
     """Day on which people last restored into a new cluster; required in prod once backups are made."""
