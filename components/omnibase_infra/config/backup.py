@@ -170,6 +170,15 @@ class BackupConfig(Section):
         own = {cluster_name(key): each for key, each in self.clusters.items()}.get(cluster, FurtherBackupConfig())
         return own.model_copy(update={"generation": own.generation or self.generation})
 
+    def archive(self, cluster: str) -> str:
+        """Name of the archive that a cluster writes to."""
+        return archive_name(cluster, self.of_cluster(cluster).generation)
+
+
+def archive_name(cluster: str, generation: object) -> str:
+    """Name of an archive below the bucket and its prefix."""
+    return f"{cluster}-{generation}"
+
 
 def drill_name(cluster: str) -> str:
     """Name of the restore drill of a cluster."""
@@ -241,7 +250,7 @@ def _restoring(backup: BackupConfig, postgres: PostgresConfig) -> Iterator[Findi
     for name in postgres.by_cluster:
         own = backup.of_cluster(name)
         if own.recovery is not None:
-            yield from _recovery(backup, own.recovery, places[name], f"{name}-{own.generation}")
+            yield from _recovery(backup, own.recovery, places[name], backup.archive(name))
 
 
 def _recovery(backup: BackupConfig, recovery: RecoveryConfig, place: str, written: str) -> Iterator[Finding]:
