@@ -146,6 +146,13 @@ def test_a_further_cluster_with_a_hyphen_is_restored_alone_like_any_other() -> N
     assert found.backup.of_cluster("database").recovery is None
 
 
+def test_each_clusters_drill_has_time_for_its_own_volume() -> None:
+    given = _backed_up(clusters={"analytics": {"drill_deadline": "3h"}})
+    found = load("dev", settings("dev", postgres=postgres(), quota=_ROOM, backup=given), {}).config.backup
+    assert found.drill_seconds("analytics-database", 500) == 3 * 3600
+    assert found.drill_seconds("database", 2) == 3600 + 2 * 60
+
+
 def test_a_service_is_not_called_like_a_cluster() -> None:
     services = settings("dev")["services"]
     services["analytics-database"] = {**services["reference"], "databases": {}, "rollout": {"enabled": False}}
