@@ -46,7 +46,8 @@ class Drill:
         try:
             report = self._compared(report)
         except FAULTS as error:
-            report = replace(report, problems=[str(error).strip().replace("\n", " ")])
+            problems = [str(error).strip().replace("\n", " ")]
+            report = replace(report, problems=problems, busy=isinstance(error, BusyError))
         finished = time.time()
         return replace(report, finished=finished, last_good=finished if report.good else 0.0)
 
