@@ -16,11 +16,11 @@ from omnibase_infra.config import ConfigError, Environment, load, load_stack_fil
 from omnibase_infra.config.archives import refuse_shared_archives
 from omnibase_infra.config.backup import FurtherBackupConfig
 from omnibase_infra.config.clusters import FurtherClusterConfig
-from omnibase_infra.config.database_sizes import CONNECTION_MIB
+from omnibase_infra.config.database_sizes import CONNECTION_MIB, RESERVED_CONNECTIONS
 from omnibase_infra.config.defaults import TIER_DEFAULTS
 from omnibase_infra.platform.database import _cluster_args
 from omnibase_infra.platform.room import Room
-from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, databases, names, pooler_spec, sizing
+from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, databases, names, pooler_spec
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support.samples import MIGRATIONS, POSTGRES, postgres
@@ -208,7 +208,7 @@ def sound(args: PostgresClusterArgs) -> None:
     backends = args["max_connections"] * CONNECTION_MIB
     assert mib["shared_buffers"] + mib["maintenance_work_mem"] + backends <= args["memory_mib"]
     pooled = 2 * (bouncer["instances"] + 1) * int(bouncer["pgbouncer"]["parameters"]["max_db_connections"])
-    assert pooled * len(args["databases"]) <= args["max_connections"] - sizing.RESERVED_CONNECTIONS
+    assert pooled * len(args["databases"]) <= args["max_connections"] - RESERVED_CONNECTIONS
     limits = [role["connectionLimit"] for role in spec["managed"]["roles"] if role["name"].endswith("_app")]
     assert all(limit == pooled for limit in limits), "a role may have what its pools open, and no more"
     lease = spec["primaryLease"]
