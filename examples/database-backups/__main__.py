@@ -180,6 +180,7 @@ RestoreDrill(
         "namespace": space,
         "environment": "test",
         "image": images["drill"],
+        "postgres_version": 17,
         "schedule": "40 3 1 1 *",
         "every_days": 7,
         "store": store,

@@ -11,13 +11,13 @@ import psycopg
 
 from services.drill import server
 from services.drill.barman import Barman, BarmanError
-from services.drill.fingerprint import Content, Table, differences, fingerprints, prepare
+from services.drill.fingerprint import Content, SlowError, Table, differences, fingerprints, prepare
 from services.drill.moment import BusyError, Moment, living
 from services.drill.report import Report, StoreError
 from services.drill.settings import Settings
 
 _PATIENCE = 60.0
-FAULTS = (BarmanError, BusyError, server.RecoveryError, psycopg.Error, OSError)
+FAULTS = (BarmanError, BusyError, SlowError, server.RecoveryError, psycopg.Error, OSError)
 """What makes a drill a bad one. Anything else is a fault of the drill itself, and ends it with a trace."""
 
 
@@ -46,7 +46,8 @@ class Drill:
         try:
             report = self._compared(report)
         except FAULTS as error:
-            report = replace(report, problems=[str(error).strip().replace("\n", " ")])
+            problems = [str(error).strip().replace("\n", " ")]
+            report = replace(report, problems=problems, busy=isinstance(error, BusyError))
         finished = time.time()
         return replace(report, finished=finished, last_good=finished if report.good else 0.0)
 
@@ -55,7 +56,7 @@ class Drill:
         backup = self.barman.newest()
         report = replace(report, backup=backup.identifier, backup_ended=backup.ended)
         self.say(f"the newest base backup is {backup.identifier}, complete since {backup.ended}")
-        moment = living(self._connect, settings.databases, _PATIENCE)
+        moment = living(self._connect, settings.databases, _PATIENCE, end)
         rows = sum(content.rows for content in moment.contents.values())
         report = replace(report, lsn=moment.lsn, tables=len(moment.contents), rows=rows)
         self.say(f"the living cluster at {moment.lsn}: {len(moment.contents)} tables, {rows} rows")
@@ -85,16 +86,16 @@ class Drill:
             ) as socket:
                 seconds = clock()
                 self.say(f"recovered to {moment.lsn} after {seconds:.0f} s")
-                return _Restored(seconds, self._contents(socket, moment))
+                return _Restored(seconds, self._contents(socket, moment, end))
         finally:
             server.remove(data, home)
 
-    def _contents(self, socket: str, moment: Moment) -> dict[Table, Content]:
+    def _contents(self, socket: str, moment: Moment, end: float) -> dict[Table, Content]:
         found: dict[Table, Content] = {}
         for database in self.settings.databases:
             with server.connect(socket, database) as connection:
                 prepare(connection)
-                found |= fingerprints(connection, database, moment.moving)
+                found |= fingerprints(connection, database, moment.moving, end)
         return found
 
     def _connect(self, database: str) -> psycopg.Connection[Any]:

@@ -42,7 +42,7 @@ class Moment:
     contents: dict[Table, Content]
 
 
-def living(connect: Connect, databases: tuple[str, ...], patience: float) -> Moment:
+def living(connect: Connect, databases: tuple[str, ...], patience: float, end: float) -> Moment:
     """Read all databases of the primary at one moment.
 
     A snapshot has no position in the log. Where nothing at all was written between the question for the position before
@@ -53,9 +53,11 @@ def living(connect: Connect, databases: tuple[str, ...], patience: float) -> Mom
         connect: to the primary.
         databases: all that are compared.
         patience: seconds to look for such a moment.
+        end: of the time to read in, as `time.monotonic` counts.
 
     Raises:
         BusyError: there was none.
+        SlowError: the time is over.
     """
     with connect(databases[0]) as observer:
         with (
@@ -63,7 +65,7 @@ def living(connect: Connect, databases: tuple[str, ...], patience: float) -> Mom
             # A server ends transactions that wait, so all databases are read at once.
             ThreadPoolExecutor(len(sessions)) as pool,
         ):
-            work = [pool.submit(fingerprints, session, name, moving) for name, session in sessions.items()]
+            work = [pool.submit(fingerprints, session, name, moving, end) for name, session in sessions.items()]
             contents = {table: content for each in work for table, content in each.result().items()}
         segment = _one(observer, "SELECT pg_walfile_name(pg_logical_emit_message(true, 'omnibase-drill', 'moment'))")
     return Moment(lsn=lsn, segment=segment, moving=moving, contents=contents)

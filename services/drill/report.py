@@ -22,6 +22,8 @@ class Report:
     finished: float
     good: bool
     problems: list[str] = field(default_factory=list)
+    busy: bool = False
+    """Nothing was compared, as the cluster wrote at every moment at which it was asked; says nothing of the backups."""
     backup: str = ""
     """Identifier of the base backup."""
     backup_ended: str = ""
@@ -58,6 +60,7 @@ _METRICS: Mapping[str, tuple[str, str]] = {
     "restore_drill_last_good_timestamp_seconds": ("last_good", "When the newest good restore drill ended; 0: never."),
     "restore_drill_last_timestamp_seconds": ("finished", "When the newest restore drill ended, good or not; 0: never."),
     "restore_drill_good": ("good", "1 if the newest restore drill was good."),
+    "restore_drill_busy": ("busy", "1 if the newest restore drill found no quiet moment, and so compared nothing."),
     "restore_drill_rows": ("rows", "Rows that the newest restore drill compared."),
     "restore_drill_tables": ("tables", "Tables that the newest restore drill compared."),
     "restore_drill_restore_seconds": ("restore_seconds", "How long the newest restore took."),

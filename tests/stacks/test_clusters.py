@@ -13,7 +13,7 @@ from omnibase_policies.evaluation import judge
 from omnibase_policies.pack import configured
 
 from tests.stacks.support import schemas, stacks
-from tests.stacks.support.fleet import record_prod
+from tests.stacks.support.fleet import PREFIX, record_prod
 from tests.stacks.support.recorder import Recorder, Registration
 
 _NAMES = {"database", "analytics-database"}
@@ -29,7 +29,7 @@ _POSTGRES: dict[str, Any] = {
         "events": _EVENTS,
     },
     "authority": "environment",
-    "clusters": {"analytics": {"memory_mib": 4096, "pooler": {"pool_size": 10}}},
+    "clusters": {"analytics": {"memory_mib": 4096, "storage_gib": 500, "pooler": {"pool_size": 10}}},
     "consumers": {
         "omniweb": {"namespace": "web", "databases": {"omniweb": {"endpoints": ["rw", "ro"]}}},
         "dashboards": {
@@ -139,6 +139,23 @@ def test_each_cluster_is_drilled_out_of_its_own_archive() -> None:
     assert further["DRILL_HOST"].startswith("analytics-database-rw.")
     pod = one("CronJob", "analytics-database-drill-job").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert {"sizeLimit": "7168Mi"} in [each.get("emptyDir") for each in pod["volumes"]]
+
+
+@pytest.mark.req("P19")
+def test_a_drill_has_time_for_the_volume_of_its_cluster() -> None:
+    jobs = {each.inputs["metadata"]["name"]: each.inputs["spec"]["jobTemplate"] for each in objects("CronJob")}
+    for name, storage_gib in (("restore-drill-job", 100), ("analytics-database-drill-job", 500)):
+        assert jobs[name]["spec"]["activeDeadlineSeconds"] == 3600 + 60 * storage_gib
+        assert _pod(jobs[name])["DRILL_DEADLINE_SECONDS"] == str(3600 + 60 * storage_gib - 120)
+
+
+@pytest.mark.req("P19")
+def test_the_drill_of_postgresql_18_restores_with_programs_of_18() -> None:
+    references = json.loads(stacks.engine_config("prod")[f"{PREFIX}images"])["references"]
+    newer = {name: references[name].replace(":17.6@", ":18.7@") for name in ("postgres", "drill")}
+    found = record_prod({}, postgres={"version": 18}, images={"references": {**references, **newer}})
+    (job,) = [each for each in found.registrations() if each.type.endswith(":CronJob")]
+    assert _pod(job.inputs["spec"]["jobTemplate"])["DRILL_BINARIES"] == "/usr/lib/postgresql/18/bin"
 
 
 def _pod(job: dict[str, Any]) -> dict[str, Any]:

@@ -45,10 +45,21 @@ def drill_alerts(report_job: str) -> list[Alert]:
     return [
         {
             "name": "RestoreDrillFailed",
-            "expr": f"restore_drill_good{reports} == 0 and restore_drill_last_timestamp_seconds{reports} > 0",
+            "expr": (
+                f"restore_drill_good{reports} == 0 and restore_drill_last_timestamp_seconds{reports} > 0 "
+                f"unless restore_drill_busy{reports} == 1"
+            ),
             "for_seconds": 120,
             "severity": "critical",
             "summary": "The newest restore drill of {{ $labels.archive }} did not bring back what was there.",
+            "runbook": "restore-drill",
+        },
+        {
+            "name": "RestoreDrillUndecided",
+            "expr": f"restore_drill_busy{reports} == 1",
+            "for_seconds": 120,
+            "severity": "warning",
+            "summary": "The newest restore drill of {{ $labels.archive }} compared nothing: writing never paused.",
             "runbook": "restore-drill",
         },
         {

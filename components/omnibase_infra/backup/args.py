@@ -72,7 +72,9 @@ class RestoreDrillArgs(TypedDict):
     environment: str
     """dev, test, staging or prod; a label."""
     image: pulumi.Input[str]
-    """The drill with digest; its PostgreSQL has the major version of the cluster's."""
+    """The drill with digest."""
+    postgres_version: int
+    """Major version of its PostgreSQL, which is that of the cluster: each reads the data of its own only."""
     schedule: str
     """When it begins, UTC: a cron expression of five fields."""
     every_days: int
@@ -98,6 +100,7 @@ class RestoreDrillArgs(TypedDict):
     report_memory_mib: NotRequired[int]
     """Memory request and limit of the pod that shows what came out, MiB, default 96."""
     deadline_seconds: NotRequired[int]
-    """How long a drill may take, default 3600."""
+    """How long a drill may take, 240..86400, default 3600. It reads all rows, restores them and reads them again; the
+    platform gives it an hour, and a minute for each GiB of the volume."""
     priority_class: NotRequired[pulumi.Input[str]]
     """PriorityClass of both."""

@@ -147,7 +147,7 @@ def _environment(args: RestoreDrillArgs) -> Mapping[str, pulumi.Input[str]]:
         "DRILL_ACCESS_KEY_FILE": f"{_KEYS}/{store['access_key']}",
         "DRILL_SECRET_KEY_FILE": f"{_KEYS}/{store['secret_key']}",
         "DRILL_SCRATCH": _SCRATCH,
-        "DRILL_BINARIES": "/usr/lib/postgresql/17/bin",
+        "DRILL_BINARIES": f"/usr/lib/postgresql/{int(args['postgres_version'])}/bin",
     }
 
 

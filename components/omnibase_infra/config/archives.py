@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from omnibase_infra.config.backup import archive_name
 from omnibase_infra.config.clusters import MAIN, cluster_name
 from omnibase_infra.config.errors import ConfigError, Problem
 from omnibase_infra.config.model import StackConfig
@@ -24,14 +25,14 @@ def refuse_shared_archives(directory: Path, stack: str, config: StackConfig) -> 
     target = config.backup.target
     if not config.backup.enabled or target is None:
         return
-    own = {f"{cluster}-{config.backup.generation}" for cluster in config.postgres.by_cluster}
+    own = {config.backup.archive(cluster) for cluster in config.postgres.by_cluster}
     problems = [
         Problem(
             origin=f"Pulumi.{stack}.yaml",
             path=_BUCKET,
             received=target.bucket,
             allowed=f"its archive {archive} is that of {file.name} too",
-            hint="give each stack a prefix of its own, or another backup.generation",
+            hint="give each stack a prefix of its own, or its cluster another generation",
         )
         for file in sorted(directory.glob("Pulumi.*.yaml"))
         if file.name != f"Pulumi.{stack}.yaml"
@@ -51,9 +52,12 @@ def _archives(file: Path, bucket: str) -> Iterator[str]:
     except ConfigError:
         return
     backup, postgres = _mapping(values.get("backup")), _mapping(values.get("postgres"))
-    if _mapping(backup.get("target")).get("bucket") == bucket:
-        for cluster in (MAIN, *map(cluster_name, _mapping(postgres.get("clusters")))):
-            yield f"{cluster}-{backup.get('generation', 1)}"
+    if _mapping(backup.get("target")).get("bucket") != bucket:
+        return
+    main, further = backup.get("generation", 1), _mapping(backup.get("clusters"))
+    yield archive_name(MAIN, main)
+    for key in _mapping(postgres.get("clusters")):
+        yield archive_name(cluster_name(key), _mapping(further.get(key)).get("generation") or main)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

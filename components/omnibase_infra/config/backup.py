@@ -18,7 +18,7 @@ from omnibase_infra.config.errors import nearest
 from omnibase_infra.config.secrets import SecretKey
 from omnibase_infra.config.section import Section
 from omnibase_infra.config.timetable import longest_gap
-from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, Identifier, MemoryMib, Url, between
+from omnibase_infra.config.units import Cidr, Cron, Date, Duration, Form, Label, MemoryMib, Url, between
 from omnibase_infra.waiver import today
 
 Bucket = Annotated[
@@ -38,6 +38,8 @@ PLUGIN_IMAGE, SIDECAR_IMAGE, DRILL_IMAGE, STORE_IMAGE = (
 _BUILT_DRILL = 17  # version of PostgreSQL in images/drill
 DRILL_CPU_MILLIS, REPORT_MEMORY_MIB, REPORT_CPU_MILLIS = 50, 96, 10
 STORE_MEMORY_MIB, STORE_CPU_MILLIS = 128, 10
+_DRILL_SECONDS, _LONGEST_DRILL = 3600, 86_400
+_DRILL_SECONDS_PER_GIB = 60  # read, restored and read again, each at 50 MiB/s; a base backup was written at 120
 _ARCHIVE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?-[1-9][0-9]{0,5}"
 _MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
 
@@ -50,6 +52,7 @@ def _real_moment(text: str) -> str:
 Archive = Annotated[str, Form(_ARCHIVE, "the archive of a cluster, `<cluster>-<generation>`, such as database-1")]
 Moment = Annotated[str, Form(_MOMENT, "a moment with its zone such as 2026-11-26T12:00:00Z", _real_moment)]
 Lsn = Annotated[str, Form("[0-9A-F]{1,8}/[0-9A-F]{1,8}", "a position in the log such as 0/3000148")]
+Deadline = Annotated[Duration, between(Duration("5m"), Duration("1d"))]
 
 
 class BackupTargetConfig(Section):
@@ -79,6 +82,8 @@ class DrillConfig(Section):
     """Run it. Required in prod."""
     schedule: Cron
     """When it begins, in UTC; more often than `restore_every`."""
+    deadline: Deadline | None = None
+    """How long it may take; default an hour and a minute more for each GiB of the database's volume, at most a day."""
     memory_mib: MemoryMib
     """Memory request and limit, in MiB."""
     scratch_gib: Annotated[int, Field(ge=1, le=16_384)] | None = None
@@ -101,6 +106,8 @@ class FurtherBackupConfig(Section):
 
     generation: Annotated[int, Field(ge=1, le=999_999)] | None = None
     """Part of its archive's name; default that of `backup`."""
+    drill_deadline: Deadline | None = None
+    """How long its restore drill may take; default as for the main cluster, by its own volume."""
     drill_scratch_gib: Annotated[int, Field(ge=1, le=16_384)] | None = None
     """Room on the node's disk for its restore drill, in GiB; default that of the cluster's volume and one more."""
     recovery: RecoveryConfig | None = None
@@ -115,9 +122,7 @@ class BackupConfig(Section):
     schedule: Cron
     """When a full backup begins, in UTC."""
     retention: Annotated[Duration, between(Duration("1d"), Duration("3650d"))]
-    """How long backups are kept."""
-    wal_retention: Annotated[Duration, between(Duration("1h"), Duration("365d"))]
-    """How far back any moment can be restored; at most `retention`."""
+    """How long backups are kept, and how far back any moment can be restored."""
     target: BackupTargetConfig | None = None
     """Where backups are written; required where they are enabled."""
     generation: Annotated[int, Field(ge=1, le=999_999)] = 1
@@ -135,7 +140,7 @@ class BackupConfig(Section):
     """The restore drill; each cluster has one."""
     recovery: RecoveryConfig | None = None
     """What the main cluster is made from; default nothing, which are empty databases."""
-    clusters: dict[Identifier, FurtherBackupConfig] = {}
+    clusters: dict[Label, FurtherBackupConfig] = {}
     """Further clusters, as in `postgres.clusters`, where they differ."""
     restored_on: Date | None = None
     """Day on which people last restored into a new cluster; required in prod once backups are made."""
@@ -165,10 +170,28 @@ class BackupConfig(Section):
     def of_cluster(self, cluster: str) -> FurtherBackupConfig:
         """What holds for one cluster alone, by its name."""
         if cluster == MAIN:
-            scratch = self.drill.scratch_gib
-            return FurtherBackupConfig(generation=self.generation, drill_scratch_gib=scratch, recovery=self.recovery)
+            return FurtherBackupConfig(
+                generation=self.generation,
+                drill_deadline=self.drill.deadline,
+                drill_scratch_gib=self.drill.scratch_gib,
+                recovery=self.recovery,
+            )
         own = {cluster_name(key): each for key, each in self.clusters.items()}.get(cluster, FurtherBackupConfig())
         return own.model_copy(update={"generation": own.generation or self.generation})
+
+    def archive(self, cluster: str) -> str:
+        """Name of the archive that a cluster writes to."""
+        return archive_name(cluster, self.of_cluster(cluster).generation)
+
+    def drill_seconds(self, cluster: str, storage_gib: int) -> int:
+        """How long the drill of a cluster with volumes of that size may take."""
+        own = self.of_cluster(cluster).drill_deadline
+        return own.seconds if own else min(_LONGEST_DRILL, _DRILL_SECONDS + _DRILL_SECONDS_PER_GIB * storage_gib)
+
+
+def archive_name(cluster: str, generation: object) -> str:
+    """Name of an archive below the bucket and its prefix."""
+    return f"{cluster}-{generation}"
 
 
 def drill_name(cluster: str) -> str:
@@ -188,10 +211,6 @@ def _promised(environment: Environment, backup: BackupConfig) -> Iterator[Findin
     if environment is Environment.PROD and not backup.drill.enabled:
         hint = "a backup that was never restored is a hope"
         yield "backup.drill.enabled", "false", "must be true in prod", hint
-    if backup.wal_retention.seconds > backup.retention.seconds:
-        allowed = f"may be at most retention = {backup.retention}"
-        hint = "without a full backup before it the log restores nothing"
-        yield "backup.wal_retention", backup.wal_retention, allowed, hint
 
 
 def _reachable(backup: BackupConfig) -> Iterator[Finding]:
@@ -226,10 +245,13 @@ def _encrypted(certificates: Any, backup: BackupConfig) -> Iterator[Finding]:  #
         yield "backup.enabled", "true", "needs certificates.enabled", hint
 
 
-def _drilled(backup: BackupConfig) -> Iterator[Finding]:
-    if backup.drill.enabled and longest_gap(backup.drill.schedule) > backup.restore_every.seconds:
-        allowed = f"must come round within restore_every = {backup.restore_every}"
-        yield "backup.drill.schedule", backup.drill.schedule, allowed, "drill more often"
+def _drilled(backup: BackupConfig, postgres: PostgresConfig) -> Iterator[Finding]:
+    """The next drill is good, at the latest, before the last good one is too old."""
+    seconds = max(backup.drill_seconds(name, one.storage_gib) for name, one in postgres.by_cluster.items())
+    if backup.drill.enabled and longest_gap(backup.drill.schedule) + seconds > backup.restore_every.seconds:
+        allowed = f"must come round and end, after {seconds // 60} min at most, within restore_every = "
+        hint = "drill more often, or lower backup.drill.deadline"
+        yield "backup.drill.schedule", backup.drill.schedule, f"{allowed}{backup.restore_every}", hint
 
 
 def _restoring(backup: BackupConfig, postgres: PostgresConfig) -> Iterator[Finding]:
@@ -241,7 +263,7 @@ def _restoring(backup: BackupConfig, postgres: PostgresConfig) -> Iterator[Findi
     for name in postgres.by_cluster:
         own = backup.of_cluster(name)
         if own.recovery is not None:
-            yield from _recovery(backup, own.recovery, places[name], f"{name}-{own.generation}")
+            yield from _recovery(backup, own.recovery, places[name], backup.archive(name))
 
 
 def _recovery(backup: BackupConfig, recovery: RecoveryConfig, place: str, written: str) -> Iterator[Finding]:
@@ -306,12 +328,11 @@ def _demands(backup: BackupConfig) -> list[Demand]:
     return [Demand(1, STORE_MEMORY_MIB, STORE_CPU_MILLIS, backup.local_store_gib)] if backup.local_store else []
 
 
-# Hourly, 30 days, and a week of log are the users' own numbers.
+# Hourly and 30 days are the users' own numbers; the week of log that they ask for is within these days.
 _DEFAULTS: dict[str, Any] = {
     "enabled": False,
     "schedule": "15 * * * *",
     "retention": "30d",
-    "wal_retention": "7d",
     "archive_after": "5m",
     "sidecar_memory_mib": 320,
     "drill": {"enabled": True, "schedule": "40 3 * * 0", "memory_mib": 384},
@@ -332,7 +353,7 @@ BACKUP = Capability(
         (("backup",), _reachable),
         (("environment", "cluster", "backup"), _local),
         (("certificates", "backup"), _encrypted),
-        (("backup",), _drilled),
+        (("backup", "postgres"), _drilled),
         (("backup", "postgres"), _restoring),
         (("postgres", "images", "backup"), _drill_version),
         (("backup",), _off_cluster),

@@ -22,7 +22,7 @@ from omnibase_infra.config.capabilities import (
 )
 from omnibase_infra.config.catalogue import NAMING_A_SERVICE, SELECTED
 from omnibase_infra.config.cluster_rules import clusters, consumers, each_cluster, first_database
-from omnibase_infra.config.database_sizes import most_connections
+from omnibase_infra.config.database_sizes import RESERVED_CONNECTIONS, most_connections, pooled_connections
 from omnibase_infra.config.databases import (
     MIGRATOR_CPU_MILLIS,
     MIGRATOR_IMAGE,
@@ -43,8 +43,6 @@ from omnibase_infra.config.services import ServiceConfig
 
 INFRASTRUCTURE_IMAGES = ("cloudnative-pg", "postgres")
 WATCHDOG_IMAGE = "database-watchdog"
-RESERVED_CONNECTIONS = 15
-"""Kept free of poolers: 3 for superusers, replication and the operator's own (CloudNativePG uses up to 10)."""
 QUORUM_INSTANCES = 3  # with 3, losing one standby does not stop writes
 _LOCAL_PREFIX = 16
 
@@ -239,8 +237,7 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
     if guarded and pooler.instances < 2:  # noqa: PLR2004
         hint = "one pooler is a single point of failure"
         yield "postgres.pooler.instances", str(pooler.instances), f"must be at least 2 in {environment}", hint
-    # Both poolers can end up on one server after a failover, and while they roll each has one pod more.
-    wanted = 2 * (pooler.instances + 1) * pooler.pool_size * len(postgres.databases)
+    wanted = pooled_connections(pooler.instances, pooler.pool_size) * len(postgres.databases)
     free = postgres.max_connections - RESERVED_CONNECTIONS
     if wanted > free:
         yield (

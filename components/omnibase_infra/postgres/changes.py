@@ -96,10 +96,17 @@ def _image(old: Spec, new: Spec) -> Iterator[str]:
 
 def _first_database(old: Spec, new: Spec) -> Iterator[str]:
     """It is made once; afterwards the operator would ignore another name or owner without a word."""
-    before, after = ((spec.get("bootstrap") or {}).get("initdb") or {} for spec in (old, new))
+    before, after = (_made(spec) for spec in (old, new))
     for key, field in (("database", "first_database"), ("owner", "owner of the first database")):
         if before.get(key) and after.get(key) and before[key] != after[key]:
             yield f"{field}: the cluster was made with {before[key]!r}, which cannot become {after[key]!r}; keep it"
+
+
+def _made(spec: Spec) -> Spec:
+    """How a cluster was made: empty, or out of an archive. It is read once, so one may follow the other."""
+    bootstrap = spec.get("bootstrap") or {}
+    found: Spec = bootstrap.get("initdb") or bootstrap.get("recovery") or {}
+    return found
 
 
 def _parameters(spec: Spec) -> Mapping[str, Any]:

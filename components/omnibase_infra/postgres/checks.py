@@ -3,15 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 
-from omnibase_infra.config.database_sizes import CONNECTION_MIB, most_connections
+from omnibase_infra.config.database_sizes import (
+    CONNECTION_MIB,
+    RESERVED_CONNECTIONS,
+    most_connections,
+    pooled_connections,
+)
+from omnibase_infra.config.databases import Extension
 from omnibase_infra.config.role_names import is_reserved, sharing
 from omnibase_infra.migrations import MigrationError, Plan, set_problems
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
-from omnibase_infra.postgres import databases, inspectors, migrating, sizing
+from omnibase_infra.postgres import databases, inspectors, migrating
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs, PostgresMigrationsArgs
 from omnibase_infra.postgres.backup_checks import backup_problems
 from omnibase_infra.postgres.cluster_spec import GUARDED
@@ -24,7 +31,7 @@ _QUORUM_INSTANCES = 3
 _POOLER_PODS = 2
 MAJORS = (17, 18)
 """Versions of PostgreSQL that have the locale of `databases.LOCALE` and that the operator supports."""
-EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp")
+EXTENSIONS = get_args(Extension)
 _CHILDREN = re.compile(r"^(.+?)-(pooler(-r[wo])?|role)$")
 
 
@@ -237,8 +244,8 @@ def _instances(args: PostgresClusterArgs) -> list[str]:
 
 def _connections(args: PostgresClusterArgs) -> list[str]:
     count = len(args["databases"])
-    wanted = count * sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
-    free = int(args["max_connections"]) - sizing.RESERVED_CONNECTIONS
+    wanted = count * pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    free = int(args["max_connections"]) - RESERVED_CONNECTIONS
     if wanted <= free:
         return []
     return [

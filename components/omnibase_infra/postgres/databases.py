@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pulumi
 
+from omnibase_infra.config.database_sizes import pooled_connections
 from omnibase_infra.config.databases import OPS_ROLES, migrator_role
 from omnibase_infra.naming import labels, service_host
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import bloat, names, sizing
+from omnibase_infra.postgres import bloat, names
 from omnibase_infra.postgres.args import PostgresClusterArgs, PostgresDatabaseArgs
 from omnibase_infra.postgres.migrating import Migrated, Migrations
 
@@ -100,7 +101,7 @@ def direct_entries(args: PostgresClusterArgs, source: str) -> list[str]:
 
 def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
     """What the operator is to know of all roles."""
-    limit = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    limit = pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
     common = {"ensure": "present", "inherit": True, "superuser": False, "createdb": False, "createrole": False}
     found: list[Manifest] = []
     for name, database in args["databases"].items():

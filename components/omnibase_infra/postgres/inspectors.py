@@ -4,13 +4,18 @@ from omnibase_infra.objects import Manifest
 from omnibase_infra.postgres import names
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
-_CONNECTIONS = 20
-"""One for each database that is read at the same moment."""
+_LEAST_CONNECTIONS, _CHECKS = 20, 2
 
 
 def inspectors(args: PostgresClusterArgs) -> list[str]:
     """The roles."""
     return list(args.get("inspectors", {}))
+
+
+def connections(args: PostgresClusterArgs) -> int:
+    """Of one role: a check holds one to each database, which are read at the same moment, and one that watches. One by
+    schedule and one by hand may run together."""
+    return max(_LEAST_CONNECTIONS, _CHECKS * (len(args["databases"]) + 1))
 
 
 def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
@@ -27,7 +32,7 @@ def roles(cluster: str, args: PostgresClusterArgs) -> list[Manifest]:
             "createrole": False,
             "bypassrls": True,
             "inRoles": ["pg_monitor", "pg_read_all_data"],
-            "connectionLimit": _CONNECTIONS,
+            "connectionLimit": connections(args),
             "passwordSecret": {"name": names.role_secret(cluster, role)},
             "comment": "reads every row, for checks of restores",
         }

@@ -1,8 +1,9 @@
 """The manifests of the operator's `Pooler`s, pure."""
 
+from omnibase_infra.config.database_sizes import pooled_connections
 from omnibase_infra.naming import labels
 from omnibase_infra.objects import Manifest
-from omnibase_infra.postgres import databases, names, sizing
+from omnibase_infra.postgres import databases, names
 from omnibase_infra.postgres.args import PostgresClusterArgs
 
 
@@ -139,5 +140,5 @@ def _template(cluster: str, name: str, args: PostgresClusterArgs) -> Manifest:
 
 def connections(args: PostgresClusterArgs) -> int:
     """Most server connections that both poolers open to one server."""
-    each = sizing.pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
+    each = pooled_connections(int(args["pooler_instances"]), int(args["pooler_size"]))
     return len(args["databases"]) * each

@@ -2,18 +2,10 @@
 
 from omnibase_infra.config.database_sizes import maintenance_mib, shared_buffers_mib
 
-RESERVED_CONNECTIONS = 15
-"""Kept free of poolers: 3 for superusers, the rest for replication and the operator's own connections."""
 _CACHE_SHARE = 0.75
 _WAL_KEEP_SHARE = 0.25
 _WAL_SLOT_SHARE = 0.5
 _MIB_PER_GIB = 1024
-
-
-def pooled_connections(instances: int, size: int) -> int:
-    """Most connections that the two poolers open to one database of a server: after a failover both may use the same
-    one, and while they roll each has one pod more."""
-    return 2 * (instances + 1) * size
 
 
 def memory_parameters(memory_mib: int) -> dict[str, str]:

@@ -45,11 +45,24 @@ CASES = {
         series={
             f"restore_drill_good{{{DRILL}}}": "1x19 0x39 1x60",
             f"restore_drill_last_timestamp_seconds{{{DRILL}}}": "10x19 300x39 900x60",
+            f"restore_drill_busy{{{DRILL}}}": "0x120",
         },
         fires="12m",
         labels=ARCHIVE,
         summary="The newest restore drill of database-1 did not bring back what was there.",
         severities=("critical",),
+    ),
+    "a drill finds no quiet moment and the next one does": Case(
+        name="RestoreDrillUndecided",
+        series={
+            f"restore_drill_good{{{DRILL}}}": "1x19 0x39 1x60",
+            f"restore_drill_last_timestamp_seconds{{{DRILL}}}": "10x19 300x39 900x60",
+            f"restore_drill_busy{{{DRILL}}}": "0x19 1x39 0x60",
+        },
+        fires="12m",
+        labels=ARCHIVE,
+        summary="The newest restore drill of database-1 compared nothing: writing never paused.",
+        severities=("warning",),
     ),
     "no drill is good for longer than it may be": Case(
         name="RestoreDrillTooOld",
@@ -78,6 +91,15 @@ def test_an_alert_fires_while_it_is_true_and_says_so_in_its_words(case: Case, tm
         # a try that failed before the newest good one is over
         ("WALArchiveFailing", {ARCHIVED: "100x100", FAILED: "50x100"}),
         ("WALArchiveFailing", {ARCHIVED: "100x100", FAILED: "-1x100"}),
+        # it says nothing of the backups
+        (
+            "RestoreDrillFailed",
+            {
+                f"restore_drill_good{{{DRILL}}}": "0x100",
+                f"restore_drill_last_timestamp_seconds{{{DRILL}}}": "300x100",
+                f"restore_drill_busy{{{DRILL}}}": "1x100",
+            },
+        ),
         # there was no drill yet: that is told by its age
         (
             "RestoreDrillFailed",

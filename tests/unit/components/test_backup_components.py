@@ -40,6 +40,7 @@ DRILL: dict[str, Any] = {
     "namespace": "space",
     "environment": "test",
     "image": IMAGE,
+    "postgres_version": 17,
     "schedule": "40 3 * * 0",
     "every_days": 90,
     "store": {
@@ -106,6 +107,24 @@ def test_the_drill_reads_its_keys_from_files_and_may_go_nowhere_but_to_the_store
     egress = [each for key, each in found.items() if key.startswith("NetworkPolicy/") and each["spec"].get("egress")]
     ports = {port["port"] for each in egress for rule in each["spec"]["egress"] for port in rule["ports"]}
     assert ports == {7070}
+
+
+@pytest.mark.req("P19")
+@pytest.mark.parametrize("version", [17, 18])
+def test_the_drill_restores_with_the_programs_of_its_clusters_version(version: int) -> None:
+    found = made(RestoreDrill, {**DRILL, "postgres_version": version})
+    pods = [
+        found["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+        found["Deployment/it-report"]["spec"]["template"]["spec"],
+    ]
+    given = [{each["name"]: each.get("value") for each in pod["containers"][0]["env"]} for pod in pods]
+    assert {each["DRILL_BINARIES"] for each in given} == {f"/usr/lib/postgresql/{version}/bin"}
+
+
+def test_a_drill_reports_before_kubernetes_ends_it() -> None:
+    job = made(RestoreDrill, {**DRILL, "deadline_seconds": 33_600})["CronJob/it-job"]["spec"]["jobTemplate"]["spec"]
+    given = {each["name"]: each.get("value") for each in job["template"]["spec"]["containers"][0]["env"]}
+    assert (job["activeDeadlineSeconds"], given["DRILL_DEADLINE_SECONDS"]) == (33_600, "33480")
 
 
 @pytest.mark.req("C7.1")

@@ -12,6 +12,7 @@ from tests.unit.components.test_config_rules import complaint, settings
 
 _EVENTS = {"owner": "events_owner", "app_role": "events_app"}
 _CONSUMER: dict[str, Any] = {"databases": {"reference": {}}}
+_ROOM = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
 
 
 def postgres(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # values of a stack file
@@ -23,8 +24,7 @@ def postgres(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # values of a s
 
 def loaded(**changes: Any) -> StackConfig:  # noqa: ANN401  # as above
     """The dev stack with it, and room for it."""
-    room = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
-    return load("dev", settings("dev", postgres=postgres(**changes), quota=room), {}).config
+    return load("dev", settings("dev", postgres=postgres(**changes), quota=_ROOM), {}).config
 
 
 def refused(path: str, stack: str = "dev", **changes: Any) -> str:  # noqa: ANN401  # as above
@@ -99,9 +99,8 @@ def _backed_up(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # values of a
 
 @pytest.mark.req("P19")
 def test_each_cluster_has_a_drill_that_needs_room() -> None:
-    room = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
-    load("dev", settings("dev", postgres=postgres(), quota=room, backup=_backed_up()), {})
-    tight = {**room, "memory_mib": 1024}
+    load("dev", settings("dev", postgres=postgres(), quota=_ROOM, backup=_backed_up()), {})
+    tight = {**_ROOM, "memory_mib": 1024}
     drill = {**settings("dev")["backup"]["drill"]}
     needed = [
         int(re.findall(r"at least (\d+)", complaint("dev", "quota.memory_mib", postgres=postgres(), quota=tight,
@@ -130,12 +129,28 @@ def test_a_further_cluster_is_not_restored_from_what_it_writes(own: dict[str, An
 
 
 def test_a_further_cluster_may_be_restored_while_the_main_one_stays() -> None:
-    room = {"cpu_request_millis": 8000, "memory_mib": 16_384, "pods": 80, "storage_gib": 100}
     own = {"analytics": {"generation": 2, "recovery": {"source": "analytics-database-1", "lsn": "0/3000148"}}}
-    given = settings("dev", postgres=postgres(), quota=room, backup=_backed_up(clusters=own))
+    given = settings("dev", postgres=postgres(), quota=_ROOM, backup=_backed_up(clusters=own))
     found = load("dev", given, {}).config.backup
     assert (found.of_cluster("database").recovery, found.of_cluster("database").generation) == (None, 1)
     assert found.of_cluster("analytics-database").generation == 2
+
+
+@pytest.mark.req("R10")
+def test_a_further_cluster_with_a_hyphen_is_restored_alone_like_any_other() -> None:
+    given = postgres(clusters={"order-archive": {}})
+    given["databases"]["events"]["cluster"] = "order-archive"
+    own = {"order-archive": {"generation": 2, "recovery": {"source": "order-archive-database-1"}}}
+    found = load("dev", settings("dev", postgres=given, quota=_ROOM, backup=_backed_up(clusters=own)), {}).config
+    assert found.backup.of_cluster("order-archive-database").generation == 2
+    assert found.backup.of_cluster("database").recovery is None
+
+
+def test_each_clusters_drill_has_time_for_its_own_volume() -> None:
+    given = _backed_up(clusters={"analytics": {"drill_deadline": "3h"}})
+    found = load("dev", settings("dev", postgres=postgres(), quota=_ROOM, backup=given), {}).config.backup
+    assert found.drill_seconds("analytics-database", 500) == 3 * 3600
+    assert found.drill_seconds("database", 2) == 3600 + 2 * 60
 
 
 def test_a_service_is_not_called_like_a_cluster() -> None:

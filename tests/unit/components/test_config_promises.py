@@ -52,8 +52,8 @@ def problem(stack: str, path: str, **changes: Any) -> str:  # noqa: ANN401 -- va
         (
             "prod",
             "backup.wal_retention",
-            {"backup__wal_retention": "31d"},
-            "31d: may be at most retention = 30d; without a full backup before it the log restores nothing",
+            {"backup__wal_retention": "7d"},
+            "\"7d\": is an unknown key; did you mean 'retention'?",
         ),
         (
             "prod",
@@ -175,7 +175,7 @@ def test_a_promise_that_nobody_could_keep_is_refused_in_words(
         ("backup.schedule", {"backup__schedule": "15 * * *"}, "must be five cron fields"),
         ("backup.schedule", {"backup__schedule": "60 * * * *"}, "must be five cron fields"),
         ("backup.retention", {"backup__retention": "12h"}, "must be from 1d to 3650d"),
-        ("backup.wal_retention", {"backup__wal_retention": "59m"}, "must be from 1h to 365d"),
+        ("backup.drill.deadline", {"backup__drill__deadline": "4m"}, "must be from 5m to 1d"),
         (
             "backup.target.bucket",
             {"backup__target": {**TARGET, "bucket": "backups"}},
@@ -274,8 +274,16 @@ LOCAL = {"backup__enabled": True, "backup__local_store": True}
         (
             "prod",
             "backup.drill.schedule",
-            {"backup__drill__schedule": "40 3 1 1 *"},
-            "40 3 1 1 *: must come round within restore_every = 90d; drill more often",
+            {"backup__drill__schedule": "40 3 1 1 *", "backup__drill__deadline": "2h"},
+            "40 3 1 1 *: must come round and end, after 120 min at most, within restore_every = 90d; drill more often, "
+            "or lower backup.drill.deadline",
+        ),
+        (
+            "prod",
+            "backup.drill.schedule",
+            {"backup__restore_every": "7d", "backup__restored_on": TODAY.isoformat(), "backup__drill__deadline": "5m"},
+            "40 3 * * 0: must come round and end, after 5 min at most, within restore_every = 7d; drill more often, or "
+            "lower backup.drill.deadline",
         ),
         (
             "prod",
@@ -328,6 +336,15 @@ def test_a_backup_or_a_restore_that_cannot_be_is_refused_with_what_to_do(
     stack: str, path: str, changes: dict[str, Any], said: str
 ) -> None:
     assert problem(stack, path, **changes) == said
+
+
+@pytest.mark.req("P19")
+def test_a_drill_has_time_for_all_that_the_databases_volume_holds() -> None:
+    backup = load("prod", settings("prod"), {}).config.backup
+    assert backup.drill_seconds("database", 100) == 3600 + 100 * 60
+    assert backup.drill_seconds("database", 16_384) == 86_400, "what a job may have at most"
+    asked = load("prod", settings("prod", backup__drill__deadline="2h"), {}).config.backup
+    assert asked.drill_seconds("database", 100) == 7200
 
 
 @pytest.mark.parametrize("lsn", ["3000148", "0/", "0/3000148x", "123456789/0", "0/30 00"])

@@ -398,6 +398,15 @@ def test_clear_text_to_a_host_that_is_not_known_yet_is_refused() -> None:
     record(program)
 
 
+def test_two_roles_do_not_share_a_secret() -> None:
+    databases = {**TWO["databases"], "events": {"owner": "events_owner", "app_role": "orders_reader_"}}
+    given = {**TWO, "databases": databases}
+    assert problems("orders", args(**given)) == [], "without a namespace there are no Secrets"
+    assert problems("orders", args(**given, namespace="shop")) == [
+        "roles 'orders_reader' and 'orders_reader_' would share the Secret called 'orders-reader'; rename one of them"
+    ]
+
+
 def test_all_problems_come_together_and_nothing_is_registered() -> None:
     with pytest.raises(ArgsError) as refused:
         recorded(owner="x", app_role="x", sslmode="disable", extensions=["dblink"])

@@ -141,6 +141,14 @@ def test_an_inspector_reads_everything_changes_nothing_and_comes_from_its_own_po
     assert {"name": "inspector-drill", "selector": {"matchLabels": DRILL["labels"]}} in found["podSelectorRefs"]
 
 
+@pytest.mark.req("P19")
+@pytest.mark.parametrize(("count", "limit"), [(1, 20), (9, 20), (20, 42)])
+def test_an_inspector_may_read_all_databases_at_one_moment_twice_at_once(count: int, limit: int) -> None:
+    several = {f"db{number}": {"owner": f"owner{number}", "app_role": f"app{number}"} for number in range(count)}
+    found = spec(databases=several, first_database="db0", inspectors={"drill": DRILL})
+    assert [each["connectionLimit"] for each in found["managed"]["roles"] if each["name"] == "drill"] == [limit]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

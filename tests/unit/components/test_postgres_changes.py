@@ -13,6 +13,9 @@ from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support import schemas
 from tests.stacks.support.samples import POSTGRES, postgres
+from tests.unit.components.test_postgres_backups import STORE
+
+RECOVERED: dict[str, Any] = {"recovery": {"source": "db-1", "store": STORE}}
 
 
 def spec(**args: Any) -> dict[str, Any]:  # noqa: ANN401 -- any argument
@@ -74,6 +77,18 @@ def test_the_first_database_and_its_owner_stay() -> None:
     found = refused(databases=other, first_database="other")
     assert "first_database: the cluster was made with 'reference', which cannot become 'other'" in found
     assert "owner of the first database: the cluster was made with 'reference_owner'" in found
+
+
+@pytest.mark.parametrize(("was", "becomes"), [(RECOVERED, RECOVERED), (RECOVERED, {}), ({}, RECOVERED)])
+def test_a_cluster_out_of_an_archive_keeps_its_first_database_too(was: dict[str, Any], becomes: dict[str, Any]) -> None:
+    other = {"databases": {"other": {"owner": "other_owner", "app_role": "other_app"}}, "first_database": "other"}
+    assert changes.change_problems(spec(**was), spec(**becomes), volumes_expand=True) == []
+    found = changes.change_problems(spec(**was), spec(**becomes, **other), volumes_expand=True)
+    assert found == [
+        "first_database: the cluster was made with 'reference', which cannot become 'other'; keep it",
+        "owner of the first database: the cluster was made with 'reference_owner', which cannot become 'other_owner'; "
+        "keep it",
+    ]
 
 
 def test_what_nobody_here_wrote_is_not_judged() -> None:

@@ -13,11 +13,14 @@ from hypothesis import assume, given
 from hypothesis import settings as run
 from hypothesis import strategies as st
 from omnibase_infra.config import ConfigError, Environment, load, load_stack_file
-from omnibase_infra.config.database_sizes import CONNECTION_MIB
+from omnibase_infra.config.archives import refuse_shared_archives
+from omnibase_infra.config.backup import FurtherBackupConfig
+from omnibase_infra.config.clusters import FurtherClusterConfig
+from omnibase_infra.config.database_sizes import CONNECTION_MIB, RESERVED_CONNECTIONS
 from omnibase_infra.config.defaults import TIER_DEFAULTS
 from omnibase_infra.platform.database import _cluster_args
 from omnibase_infra.platform.room import Room
-from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, databases, names, pooler_spec, sizing
+from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec, databases, names, pooler_spec
 from omnibase_infra.postgres.checks import problems
 
 from tests.stacks.support.samples import MIGRATIONS, POSTGRES, postgres
@@ -153,6 +156,42 @@ def test_a_stack_that_rescues_another_writes_beside_its_archive(tmp_path: Path) 
     load_stack_file(directory, "prod", {})
 
 
+@pytest.mark.req("P19")
+@pytest.mark.parametrize(
+    ("mine", "others", "shared"),
+    [
+        ((1, 2), (2, None), ["analytics-database-2"]),
+        ((2, None), (1, 2), ["analytics-database-2"]),
+        ((1, 2), (1, 3), ["database-1"]),
+        ((3, None), (3, None), ["analytics-database-3", "database-3"]),
+        ((1, 3), (2, None), []),
+    ],
+)
+def test_an_archive_is_shared_where_the_generations_of_a_cluster_are_the_same(
+    tmp_path: Path, mine: tuple[int, int | None], others: tuple[int, int | None], shared: list[str]
+) -> None:
+    further = f"\n    clusters: {{analytics: {{generation: {others[1]}}}}}" if others[1] else ""
+    (tmp_path / "Pulumi.other.yaml").write_text(
+        "config:\n  omnibase-infra:postgres:\n    clusters: {analytics: {}}\n  omnibase-infra:backup:\n"
+        f"    target: {{bucket: 's3://shared/postgres'}}\n    generation: {others[0]}{further}\n"
+    )
+    prod = load_stack_file(ROOT, "prod", {}).config
+    target = prod.backup.target
+    assert target
+    backup = prod.backup.model_copy(update={
+        "target": target.model_copy(update={"bucket": "s3://shared/postgres"}), "generation": mine[0],
+        "clusters": {"analytics": FurtherBackupConfig(generation=mine[1])},
+    })  # fmt: skip
+    postgres = prod.postgres.model_copy(update={"clusters": {"analytics": FurtherClusterConfig()}})
+    config = prod.model_copy(update={"backup": backup, "postgres": postgres})
+    found = list[str]()
+    try:
+        refuse_shared_archives(tmp_path, "prod", config)
+    except ConfigError as error:
+        found = [each.allowed.split()[2] for each in error.problems]
+    assert found == shared
+
+
 def test_a_neighbours_file_that_cannot_be_read_is_its_own_problem(tmp_path: Path) -> None:
     (stacks(tmp_path) / "Pulumi.staging.yaml").write_text("config: [\n")
     load_stack_file(tmp_path, "prod", {})
@@ -169,7 +208,7 @@ def sound(args: PostgresClusterArgs) -> None:
     backends = args["max_connections"] * CONNECTION_MIB
     assert mib["shared_buffers"] + mib["maintenance_work_mem"] + backends <= args["memory_mib"]
     pooled = 2 * (bouncer["instances"] + 1) * int(bouncer["pgbouncer"]["parameters"]["max_db_connections"])
-    assert pooled * len(args["databases"]) <= args["max_connections"] - sizing.RESERVED_CONNECTIONS
+    assert pooled * len(args["databases"]) <= args["max_connections"] - RESERVED_CONNECTIONS
     limits = [role["connectionLimit"] for role in spec["managed"]["roles"] if role["name"].endswith("_app")]
     assert all(limit == pooled for limit in limits), "a role may have what its pools open, and no more"
     lease = spec["primaryLease"]

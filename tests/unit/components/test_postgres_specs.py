@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from omnibase_infra.config.database_sizes import RESERVED_CONNECTIONS, pooled_connections
 from omnibase_infra.postgres import bloat, cluster_spec, databases, names, pooler_spec, queries, sizing
 from omnibase_infra.postgres.checks import problems
 
@@ -187,7 +188,7 @@ def test_settings_stay_below_memory_and_log_volume(memory: int, wal_gib: int) ->
 def test_whatever_is_accepted_the_operators_schema_takes_too(
     instances: int, poolers: int, size: int, memory: int, environment: str
 ) -> None:
-    connections = sizing.pooled_connections(poolers, size) + sizing.RESERVED_CONNECTIONS
+    connections = pooled_connections(poolers, size) + RESERVED_CONNECTIONS
     args = postgres(
         instances=instances,
         pooler_instances=poolers,

@@ -1,13 +1,14 @@
 """What may be asked of a database on an external server."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, get_args
 
 import pulumi
 
+from omnibase_infra.config.databases import Extension
 from omnibase_infra.network import Party
 from omnibase_infra.postgres.args import PostgresMigrationsArgs
 
-EXTENSIONS = ("btree_gin", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp", "vector")
+EXTENSIONS = (*get_args(Extension), "vector")
 """Extensions that may be asked for: those that the platform's services use. Others come with a change of this list."""
 SSL_MODES = ("verify-full", "verify-ca", "require", "disable")
 

@@ -4,11 +4,12 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
+from omnibase_infra.config.role_names import sharing
 from omnibase_infra.naming import dns_label
 from omnibase_infra.network import party_problems
 from omnibase_infra.postgres.checks import migrations_problems, name_problems, order_problems, repeated
 from omnibase_infra.postgres.managed.args import EXTENSIONS, SSL_MODES, ManagedPostgresArgs
-from omnibase_infra.postgres.managed.rights import FIELDS, migrated, roles_of
+from omnibase_infra.postgres.managed.rights import FIELDS, logins, migrated, roles_of
 
 _SERVICE_ROLES = (
     "root", "rdsadmin", "rds_superuser", "rds_iam", "cloudsqladmin", "cloudsqlsuperuser", "azure_pg_admin",
@@ -78,7 +79,17 @@ def _databases(args: ManagedPostgresArgs) -> list[str]:
     if "monitor_role" in args:
         found += _role("monitor_role", args["monitor_role"], args)
         found += _doubles("", {"monitor_role": args["monitor_role"]}, taken)
-    return found
+    return [*found, *_secrets(args)]
+
+
+def _secrets(args: ManagedPostgresArgs) -> list[str]:
+    """Two roles that differ in PostgreSQL and would have one Secret, so that one gets the other's password."""
+    if not args.get("namespace"):
+        return []
+    return [
+        f"roles {' and '.join(map(repr, same))} would share the Secret called {short!r}; rename one of them"
+        for short, same in sharing(login.role for login in logins(args)).items()
+    ]
 
 
 def _migrations(args: ManagedPostgresArgs) -> list[str]:

@@ -7,12 +7,15 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from services.drill.barman import complete
+from services.drill.barman import Barman, BarmanError, complete
+from services.drill.drill import Drill
 from services.drill.exporter import serve
 from services.drill.fingerprint import Content, Table, differences
+from services.drill.moment import BusyError
 from services.drill.report import Report, StoreError, metrics
 from services.drill.server import configuration, last_words, prepare
 from services.drill.settings import Settings, SettingsError
@@ -117,6 +120,25 @@ def test_a_report_comes_back_as_it_was_and_a_newer_versions_fields_are_left_out(
 def values(text: str) -> dict[str, float]:
     """Series -> value."""
     return {name: float(value) for name, value in re.findall(r"^(\w+)\{archive=\"database-1\"\} (\S+)$", text, re.M)}
+
+
+def ended_by(error: Exception) -> Report:
+    """The report of a drill that such a fault ended."""
+
+    class Faulty(Drill):
+        def _compared(self, report: Report) -> Report:
+            raise error
+
+    return Faulty(settings=Settings.of(GIVEN), barman=cast(Barman, None), say=print).run()
+
+
+@pytest.mark.req("P19")
+@pytest.mark.parametrize(("error", "busy"), [(BusyError("no pause"), 1.0), (BarmanError("no pause"), 0.0)])
+def test_a_drill_without_a_quiet_moment_is_told_from_one_that_failed(error: Exception, busy: float) -> None:
+    report = ended_by(error)
+    found = values(metrics(report, "database-1", 60, reachable=True))
+    assert (report.good, report.problems) == (False, ["no pause"])
+    assert (found["restore_drill_good"], found["restore_drill_busy"]) == (0.0, busy)
 
 
 def test_without_any_drill_the_last_good_one_is_as_old_as_can_be() -> None:
