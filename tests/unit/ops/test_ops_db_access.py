@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -163,6 +164,50 @@ def test_a_name_that_carries_sql_is_a_strangers_and_runs_nowhere() -> None:
     (found,) = orphans.judge([{**PREPARED, "gid": trap}], never)
     assert (found.home, found.decision) == ("", "unknown")
     assert orphans.end(found, lambda *_: None).outcome == "left alone: nobody of ours made it"
+
+
+@pytest.mark.req("V14")
+def test_a_name_with_sql_behind_the_end_of_its_number_is_a_strangers() -> None:
+    """What decodes Base64 stops at its padding; what a superuser is given is the whole name."""
+    ours = str(Xid.from_parts(orphans.FORMAT, uuid.uuid4().hex, "shop:0"))
+    number, _, home = ours.rpartition("_")
+    trap = f"{number}'; DROP TABLE notes; --_{home}"
+    assert Xid.from_string(trap).gtrid == Xid.from_string(ours).gtrid, "it reads as one of ours"
+
+    def never(*_: object) -> AbstractContextManager[Connection]:
+        raise AssertionError("nobody is asked")
+
+    (found,) = orphans.judge([{**PREPARED, "gid": trap}], never)
+    assert (found.home, found.decision) == ("", "unknown")
+
+
+@pytest.mark.req("R10")
+def test_one_that_gets_no_answer_is_said_and_the_others_are_ended(
+    found: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A commit waits for a synchronous standby as long as there is none."""
+    for database in ("hangs", "shop"):
+        gid = str(Xid.from_parts(orphans.FORMAT, uuid.uuid4().hex, "bank:0"))
+        found.append({**PREPARED, "gid": gid, "database": database})
+
+    def asked(_: object, statement: str, **__: object) -> list[dict[str, Any]]:
+        return found if statement == orphans.PREPARED else [{"committed": True}]
+
+    psql = ["sh", "-c", 'case "$*" in *dbname=hangs*) exec sleep 60 ;; esac', "psql"]
+    monkeypatch.setattr(orphans, "rows", asked)
+    monkeypatch.setattr(orphans, "_SECONDS", 2)
+    monkeypatch.setattr(orphans, "_superuser", lambda _: orphans.by_psql(psql))
+    assert orphans.orphans(Place(stack="dev"), 60, resolve=True, as_json=True, console=Console()) == 1
+    hanging, ended = json.loads(capsys.readouterr().out)
+    assert hanging["outcome"].startswith("no answer within 2 s\n  -> where a synchronous standby is missing")
+    assert ended["outcome"] == "committed"
+
+
+def test_a_psql_that_is_not_there_is_said_and_a_database_is_never_read_as_an_address() -> None:
+    with pytest.raises(LocalError, match="no-such-kubectl cannot be started"):
+        orphans.by_psql(["no-such-kubectl"])("shop", "SELECT 1")
+    with pytest.raises(LocalError, match="-d dbname=host=elsewhere options="):
+        orphans.by_psql(["sh", "-c", 'echo "$*" >&2; exit 1', "psql"])("host=elsewhere", "SELECT 1")
 
 
 def test_a_home_that_cannot_be_asked_leaves_its_transaction_alone_and_no_other() -> None:
