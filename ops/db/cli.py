@@ -29,8 +29,9 @@ def db_sessions(
 ) -> None:
     """Say who is connected to a server, since when, what for, and what each waits for.
 
-    Transactions that are open come first, the oldest at the top, each with the correlation id of its request and the
-    sessions that it blocks. Ends with 1 when the server cannot be reached.
+    Transactions that are open come first, the oldest at the top, each with the correlation id of its request and who
+    blocks it: a PID, or 0 for a prepared transaction, which has no session; `ops db orphans` ends it. PIDs are those of
+    the server that is shown; --instance asks another one. Ends with 1 when the server cannot be reached.
     """
     from ops.db.access import Place  # noqa: PLC0415 -- each command imports only what it needs
     from ops.db.sessions import sessions  # noqa: PLC0415

@@ -78,9 +78,13 @@ def test_a_slow_statement_is_in_the_report_with_its_plan(
     assert found["plan"].startswith("Result")
 
 
-def test_sessions_are_those_of_the_service_and_nothing_is_in_doubt(service: Service, paths: Paths) -> None:
+def test_sessions_are_those_of_the_service_and_nothing_is_in_doubt(
+    service: Service, kubectl: Kubectl, paths: Paths
+) -> None:
     assert service.call("GET", "/readyz")[0] == 200
-    roles = {row["role"] for row in ops_db(paths, "sessions")}
+    found = ops_db(paths, "sessions")
+    assert {row["server"] for row in found} == {primary(kubectl)}
+    roles = {row["role"] for row in found}
     assert "reference_app" in roles
     assert not roles & {"ops_explain"}
     assert ops_db(paths, "orphans") == []
