@@ -163,8 +163,9 @@ def db_slow(
 ) -> None:
     """Report the statements that were slow, as Markdown: how often, how long, and the plan of the longest run.
 
-    Read from the log store, of all servers of the cluster. In dev and test a statement is slow from 250 ms on, in
-    staging and prod from 1 s. What users wrote is shown nowhere.
+    Read from the log store, of all servers of the cluster: the newest 5000 lines. Where there are more it says since
+    when they are counted. In dev and test a statement is slow from 250 ms on, in staging and prod from 1 s. What users
+    wrote is shown nowhere.
     """
     from ops.db.access import Place  # noqa: PLC0415
     from ops.db.slow import slow  # noqa: PLC0415

@@ -70,7 +70,8 @@ def test_a_slow_statement_is_in_the_report_with_its_plan(
     kubectl("exec", "-n", NAMESPACE, primary(kubectl), "-c", "postgres", "--", "psql", "-c", statement)
 
     def reported() -> list[dict[str, Any]]:
-        return [each for each in ops_db(paths, "slow", "--since", "10m") if "pg_sleep" in each["statement"]]
+        statements = ops_db(paths, "slow", "--since", "10m")["statements"]
+        return [each for each in statements if "pg_sleep" in each["statement"]]
 
     (found,) = eventually(reported, 60, "it is in the report")
     assert found["statement"] == "SELECT pg_sleep(?), ?"
