@@ -47,10 +47,10 @@ def db_backups(
     cluster: ClusterOption = "database",
     as_json: JsonOption = False,
 ) -> None:
-    """List the base backups, back to which moment they reach, whether the log is archived, and the last restore drill.
+    """List the base backups, from when to when a restore can reach, and the last restore drill.
 
     Ends with 1 where a restore is not certain: no complete backup, a newest one that failed, a log that is
-    not archived, or a bad drill.
+    not archived, a bad drill, or a cluster that is gone, of which the archive is shown.
     """
     from ops.db.access import Place  # noqa: PLC0415
     from ops.db.backups import backups  # noqa: PLC0415
