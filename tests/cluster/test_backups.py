@@ -26,6 +26,7 @@ from ops.db import access
 from ops.db import backups as command
 from ops.db.access import Place
 from ops.db.backups import read_backups
+from ops.rotate import served
 from tests.cluster.conftest import Kubectl
 from tests.cluster.example_kit import Example, database_backups
 from tests.cluster.node_kit import eventually, wait_for
@@ -245,8 +246,8 @@ def test_the_command_prints_what_it_found_for_people_and_for_scripts(
     monkeypatch.setattr(command, "cluster_client", lambda *_: client)
     monkeypatch.setattr(access, "stack_namespace", lambda _: _SPACE)
     monkeypatch.setattr(access, "cluster_client", lambda *_: client)
-    forwarding = access.Kubectl(command=(str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}"))
-    monkeypatch.setattr(access.Kubectl, "of", lambda *_: forwarding)
+    forwarding = served.Kubectl(command=(str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}"))
+    monkeypatch.setattr(served.Kubectl, "of", lambda *_: forwarding)
     place, text = Place(stack="test", cluster=_DB), io.StringIO()
     assert command.backups(place, as_json=False, console=Console(file=text, width=200)) == 0
     said = text.getvalue()
