@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -98,7 +98,7 @@ def server(client: Client, space: str, place: Place) -> str:
         InputError: no such cluster, or no such server in it.
         LocalError: the cluster has no primary now, or does not answer.
     """
-    status = _cluster(client, space, place).get("status", {})
+    status = declared(client, space, place).get("status", {})
     known = status.get("instanceNames") or []
     if place.instance and place.instance not in known:
         raise InputError(f"there is no server {place.instance!r}", hint=f"there are: {', '.join(known) or 'none'}")
@@ -108,29 +108,53 @@ def server(client: Client, space: str, place: Place) -> str:
     return found
 
 
+def located(place: Place) -> Place:
+    """The same with the server's name, also where it is the primary of now: PIDs mean nothing without it.
+
+    Raises:
+        InputError, LocalError: as `server`.
+    """
+    client = cluster_client(stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack))
+    return replace(place, instance=server(client, stack_namespace(place.stack), place))
+
+
 def authority_secret(client: Client, space: str, place: Place) -> str:
     """Secret with the `ca.crt` of the servers: the operator's own, or that of the environment.
 
     Raises:
         InputError, LocalError: as `server`.
     """
-    named = _cluster(client, space, place).get("spec", {}).get("certificates") or {}
+    named = declared(client, space, place).get("spec", {}).get("certificates") or {}
     return str(named.get("serverCASecret") or f"{place.cluster}-ca")
 
 
-def _cluster(client: Client, space: str, place: Place) -> dict[str, Any]:
-    """The operator's object."""
+def declared(client: Client, space: str, place: Place) -> dict[str, Any]:
+    """The operator's object.
+
+    Raises:
+        InputError: there is no such cluster.
+        LocalError: the API server does not answer, or refuses.
+    """
     path = f"/apis/postgresql.cnpg.io/v1/namespaces/{space}/clusters/{place.cluster}"
     try:
         found: dict[str, Any] = client.request("GET", path)
     except ApiError as error:
         if error.status == _NOT_FOUND:
-            hint = f"kubectl -n {space} get clusters.postgresql.cnpg.io; `make up` makes it"
-            raise InputError(f"there is no PostgreSQL cluster {place.cluster!r} in {space}", hint=hint) from error
+            raise no_cluster(client, space, place.cluster) from error
         raise LocalError(f"the cluster does not answer: {error}") from error
     except UnreachableError as error:
         raise LocalError(f"the cluster does not answer: {error}") from error
     return found
+
+
+def no_cluster(client: Client, space: str, name: str) -> InputError:
+    """What to say of a cluster that is not there: which ones there are."""
+    try:
+        items = client.request("GET", f"/apis/postgresql.cnpg.io/v1/namespaces/{space}/clusters").get("items") or []
+        hint = f"there are: {', '.join(sorted(each['metadata']['name'] for each in items)) or 'none'}"
+    except (ApiError, UnreachableError):
+        hint = f"kubectl -n {space} get clusters.postgresql.cnpg.io"
+    return InputError(f"there is no PostgreSQL cluster {name!r} in {space}", hint=f"{hint}; `make up` makes them")
 
 
 def rows(connection: Connection, statement: LiteralString, **values: object) -> list[Row]:

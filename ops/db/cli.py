@@ -29,8 +29,9 @@ def db_sessions(
 ) -> None:
     """Say who is connected to a server, since when, what for, and what each waits for.
 
-    Transactions that are open come first, the oldest at the top, each with the correlation id of its request and the
-    sessions that it blocks. Ends with 1 when the server cannot be reached.
+    Transactions that are open come first, the oldest at the top, each with the correlation id of its request and who
+    blocks it: a PID, or 0 for a prepared transaction, which has no session; `ops db orphans` ends it. PIDs are those of
+    the server that is shown; --instance asks another one. Ends with 1 when the server cannot be reached.
     """
     from ops.db.access import Place  # noqa: PLC0415 -- each command imports only what it needs
     from ops.db.sessions import sessions  # noqa: PLC0415
@@ -46,10 +47,10 @@ def db_backups(
     cluster: ClusterOption = "database",
     as_json: JsonOption = False,
 ) -> None:
-    """List the base backups, back to which moment they reach, whether the log is archived, and the last restore drill.
+    """List the base backups, from when to when a restore can reach, and the last restore drill.
 
     Ends with 1 where a restore is not certain: no complete backup, a newest one that failed, a log that is
-    not archived, or a bad drill.
+    not archived, a bad drill, or a cluster that is gone, of which the archive is shown.
     """
     from ops.db.access import Place  # noqa: PLC0415
     from ops.db.backups import backups  # noqa: PLC0415
@@ -162,8 +163,9 @@ def db_slow(
 ) -> None:
     """Report the statements that were slow, as Markdown: how often, how long, and the plan of the longest run.
 
-    Read from the log store, of all servers of the cluster. In dev and test a statement is slow from 250 ms on, in
-    staging and prod from 1 s. What users wrote is shown nowhere.
+    Read from the log store, of all servers of the cluster: the newest 5000 lines. Where there are more it says since
+    when they are counted. In dev and test a statement is slow from 250 ms on, in staging and prod from 1 s. What users
+    wrote is shown nowhere.
     """
     from ops.db.access import Place  # noqa: PLC0415
     from ops.db.slow import slow  # noqa: PLC0415

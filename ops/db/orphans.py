@@ -13,12 +13,13 @@ from pathlib import Path
 from omnibase_infra.config.databases import EXPLAIN_ROLE, MONITOR_ROLE
 from omnibase_infra.naming import stack_namespace
 from psycopg import Xid
+from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
 from local import stack as stacks
 from local.errors import LocalError
 from ops.db.access import Connection, Place, Row, connected, rows, server
-from ops.rotate.served import Kubectl
+from ops.rotate.served import Kubectl, not_started
 from ops.rows import print_rows
 from ops.status.cluster import cluster_client
 
@@ -26,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FORMAT = 42
 """Number of our coordinators, services/shared/two_phase.py."""
 _NUMBER = re.compile(r"[0-9a-f]{32}")
-"""How they call a transaction. Anybody may prepare one under any name, and it becomes part of what a superuser runs."""
+"""How they call a transaction. Anybody may prepare one under any name, and it becomes part of what a superuser runs: so
+only a name that is written as they write it is one of theirs. Base64 may carry anything behind its end."""
 PREPARED = """
 SELECT gid, database, owner AS role, extract(epoch FROM now() - prepared)::float8 AS age_seconds
 FROM pg_prepared_xacts ORDER BY prepared
@@ -38,8 +40,12 @@ _GIVE_UP = """DO $$ BEGIN
   IF (SELECT committed FROM public.two_phase_decisions WHERE id = '{number}') THEN
     RAISE EXCEPTION 'it was committed meanwhile; ask again';
   END IF;
+EXCEPTION WHEN lock_not_available THEN
+  RAISE EXCEPTION 'its coordinator decides just now, and does not come to an end; ask again';
 END $$"""
 _SECONDS = 60
+"""A commit waits for a synchronous standby for as long as there is none."""
+_LOCK_SECONDS = 10
 
 Sql = Callable[[str, str], None]
 """Runs statements in a database as superuser: database, statements."""
@@ -76,7 +82,8 @@ def orphans(place: Place, older: float, *, resolve: bool, as_json: bool, console
         found = [row for row in rows(connection, PREPARED) if row["age_seconds"] >= older]
     judged = list(judge(found, lambda database: connected(place, EXPLAIN_ROLE, database)))
     if resolve:
-        judged = [end(orphan, _superuser(place)) for orphan in judged]
+        run = _superuser(place)
+        judged = [end(orphan, run) for orphan in judged]
     if as_json:
         print(json.dumps([asdict(orphan) for orphan in judged], indent=2))
     else:
@@ -92,7 +99,7 @@ def judge(found: list[Row], opening: Callable[[str], AbstractContextManager[Conn
     """
     for row in found:
         xid = Xid.from_string(row["gid"])
-        ours = xid.format_id == FORMAT and _NUMBER.fullmatch(xid.gtrid)
+        ours = xid.format_id == FORMAT and _NUMBER.fullmatch(xid.gtrid) and str(xid) == row["gid"]
         home = (xid.bqual or "").rpartition(":")[0] if ours else ""
         decision, outcome = "unknown", ""
         if home:
@@ -141,10 +148,17 @@ def by_psql(command: Sequence[str]) -> Sql:
     """Statements by a psql that this command starts."""
 
     def run(database: str, statements: str) -> None:
-        ended = subprocess.run(
-            [*command, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statements],
-            capture_output=True, text=True, check=False, timeout=_SECONDS,
-        )  # fmt: skip
+        place = make_conninfo(dbname=database, options=f"-c lock_timeout={_LOCK_SECONDS}s")
+        try:
+            ended = subprocess.run(
+                [*command, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", place, "-c", statements],
+                capture_output=True, text=True, check=False, timeout=_SECONDS,
+            )  # fmt: skip
+        except OSError as error:
+            raise not_started(command[0], error) from error
+        except subprocess.TimeoutExpired as error:
+            hint = "where a synchronous standby is missing commits wait for it; `ops status` says so. Then ask again"
+            raise LocalError(f"no answer within {_SECONDS:g} s", hint=hint) from error
         if ended.returncode != 0:
             raise LocalError(ended.stderr.strip() or f"psql ended with {ended.returncode}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from omnibase_infra.config.backup import drill_name
 from omnibase_infra.config.databases import MONITOR_ROLE
 from omnibase_infra.naming import dns_label, stack_namespace
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.console import Console
 from local import stack as stacks
 from local.errors import InputError, LocalError
 from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
-from ops.db.access import Place, connected
+from ops.db.access import Place, connected, declared
 from ops.db.page import Chart, Report, Series, html
 from ops.db.panels import Panel, sections
 from ops.db.top import Order, read_top
@@ -43,11 +44,12 @@ def report(place: Place, since: str, out: Path, *, as_json: bool, console: Conso
         out: file of the page.
 
     Raises:
-        InputError: no such stack, a time that is none, or a file that cannot be written.
+        InputError: no such stack or cluster, a time that is none, or a file that cannot be written.
         LocalError: there is no Prometheus, or it does not answer.
     """
     seconds = question("", (place.cluster,), since).seconds
     client = cluster_client(stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack))
+    declared(client, stack_namespace(place.stack), place)
     found = read_report(prometheus(client, place.stack), place, min(seconds, _LONGEST_SPAN), time.time())
     if as_json:
         print(json.dumps(asdict(found), indent=2))
@@ -68,18 +70,29 @@ def read_report(ask: Ask, place: Place, seconds: float, now: float) -> Report:
                for panel in panels]
         for name, panels in sections(place.cluster).items()
     }  # fmt: skip
-    named = {chart.panel.alert for charts in found.values() for chart in charts}
-    firing = {each["labels"]["alertname"] for each in ask("alerts", {})["alerts"] if each["state"] == "firing"}
+    alerts = [each["labels"] for each in ask("alerts", {})["alerts"] if each["state"] == "firing"]
     statements, note = _statements(place)
     return Report(
         title=f"PostgreSQL cluster {place.cluster} of {place.stack}",
         start=now - seconds,
         end=now,
         sections=found,
-        firing=sorted(firing & named),
+        firing=sorted({each["alertname"] for each in alerts if of_cluster(each, place.cluster)}),
         statements=statements,
         note=note,
     )
+
+
+def of_cluster(labels: Mapping[str, str], cluster: str) -> bool:
+    """Whether an alert is of a cluster: of its servers, its poolers, its backups, or of their missing series.
+
+    Most say it by `database`, all of further clusters by `cluster`, and those on backups by the job of their series.
+    Those on poolers have their pod alone: their `database` is one of those in the cluster.
+    """
+    if labels["alertname"].startswith("Pooler"):
+        return labels.get("pod", "").startswith(f"{cluster}-pooler-")
+    jobs = (cluster, f"{cluster}-pooler", f"{drill_name(cluster)}-report")
+    return cluster in (labels.get("database"), labels.get("cluster")) or labels.get("job") in jobs
 
 
 def _series(panel: Panel, data: Any) -> list[Series]:  # noqa: ANN401 -- a JSON value
@@ -102,21 +115,36 @@ def _statements(place: Place) -> tuple[list[dict[str, Any]], str]:
 
 
 def prometheus(client: Client, stack: str) -> Ask:
-    """The stack's Prometheus, through the API server.
+    """The stack's Prometheus, the first of its copies that answers, through the API server.
 
     Raises:
-        LocalError: there is none.
+        LocalError: there is none, or none answers.
     """
     space = dns_label(stack_namespace(stack), "monitoring")
 
     def ask(path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 -- a JSON value
-        try:
-            pods = client.request("GET", f"/api/v1/namespaces/{space}/pods", query={"labelSelector": _PROMETHEUS})
-            for pod in pods.get("items") or []:
-                place = f"/api/v1/namespaces/{space}/pods/{name_of(pod)}:9090/proxy/api/v1/{path}"
+        problem: Exception | None = None
+        for pod in _pods(client, space):
+            place = f"/api/v1/namespaces/{space}/pods/{pod}:9090/proxy/api/v1/{path}"
+            try:
                 return dig(json.loads(client.text(f"{place}?{urlencode(query)}")), "data")
-        except (ApiError, UnreachableError, ValueError) as error:
-            raise LocalError(f"Prometheus does not answer: {error}", hint=f"kubectl -n {space} get pods") from error
+            except (ApiError, UnreachableError, ValueError) as error:
+                problem = error
+        if problem is not None:
+            raise _silent(space, problem) from problem
         raise LocalError(f"stack {stack} has no Prometheus in {space}", hint="set monitoring.enabled and `make up`")
 
     return ask
+
+
+def _pods(client: Client, space: str) -> list[str]:
+    query = {"labelSelector": _PROMETHEUS}
+    try:
+        pods = client.request("GET", f"/api/v1/namespaces/{space}/pods", query=query)
+    except (ApiError, UnreachableError) as error:
+        raise _silent(space, error) from error
+    return [name_of(pod) for pod in pods.get("items") or []]
+
+
+def _silent(space: str, problem: Exception) -> LocalError:
+    return LocalError(f"Prometheus does not answer: {problem}", hint=f"kubectl -n {space} get pods")

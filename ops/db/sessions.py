@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from omnibase_infra.config.databases import MONITOR_ROLE
 from rich.console import Console
 
-from ops.db.access import Connection, Place, Row, connected, rows
+from ops.db.access import Connection, Place, Row, connected, located, rows
 from ops.db.statements import correlation_id, plain
 from ops.rows import print_rows
 
@@ -25,6 +25,8 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 ORDER BY xact_start NULLS LAST, backend_start
 """
 _WIDE = 80
+_PREPARED = 0
+"""In the place of a PID: a prepared transaction has no session any more."""
 
 
 def sessions(place: Place, database: str, *, as_json: bool, console: Console) -> int:
@@ -37,14 +39,15 @@ def sessions(place: Place, database: str, *, as_json: bool, console: Console) ->
         InputError: no such stack or server.
         LocalError: the server cannot be asked.
     """
+    place = located(place)
     with connected(place, MONITOR_ROLE) as connection:
-        found = read_sessions(connection, database)
+        found = [{"server": place.instance, **row} for row in read_sessions(connection, database)]
     if as_json:
         print(json.dumps(found, indent=2))
         return 0
     print_rows(
-        ("pid", "database", "role", "application", "state", "connected", "transaction", "waits for", "blocked by",
-         "correlation id", "statement"),
+        ("server", "pid", "database", "role", "application", "state", "connected", "transaction", "waits for",
+         "blocked by", "correlation id", "statement"),
         [_shown(row) for row in found],
         console,
     )  # fmt: skip
@@ -63,6 +66,7 @@ def read_sessions(connection: Connection, database: str = "") -> list[Row]:
 def _shown(row: Row) -> tuple[str, ...]:
     blockers: Sequence[int] = row["blocked_by"]
     return (
+        row["server"],
         str(row["pid"]),
         row["database"] or "",
         row["role"] or "",
@@ -71,10 +75,14 @@ def _shown(row: Row) -> tuple[str, ...]:
         _seconds(row["connected_seconds"]),
         _seconds(row["transaction_seconds"]),
         row["waits_for"] or "",
-        ", ".join(map(str, blockers)),
+        ", ".join(map(_blocker, blockers)),
         row["correlation_id"],
         row["statement"][:_WIDE],
     )
+
+
+def _blocker(pid: int) -> str:
+    return "a prepared transaction (ops db orphans)" if pid == _PREPARED else str(pid)
 
 
 def _seconds(value: float | None) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from omnibase_infra.naming import stack_namespace
+
 from local import stack as stacks
-from ops.db.access import Place
+from ops.db.access import Place, declared
 from ops.db.statements import plain, plain_plan
-from ops.logs import asker
-from ops.logs.lines import Line
+from ops.logs import MOST, asker, cut
+from ops.logs.lines import Line, read_lines
 from ops.logs.query import question
 from ops.markdown import table
 from ops.status.cluster import cluster_client
@@ -43,6 +45,17 @@ class Slow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was slow, of how far back."""
+
+    since: str
+    """How far back was asked for."""
+    counted_since: str
+    """Time of the oldest line that was counted, RFC 3339, where the store has more than it gives; else empty."""
+    statements: list[Slow]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Run:
     database: str
     statement: str
@@ -61,14 +74,18 @@ def slow(place: Place, database: str, since: str, most: int, *, as_json: bool) -
         most: how many statements.
 
     Raises:
-        InputError: no such stack, or a time that is none.
+        InputError: no such stack or cluster, or a time that is none.
         LocalError: the log store cannot be asked, or there is none.
     """
     asked = replace(question("", (place.cluster,), since), phrase="duration")
     client = cluster_client(stacks.paths_of(ROOT, place.stack), stacks.load(ROOT, place.stack))
-    lines = asker(client, place.stack)(asked)
-    found = [each for each in report(lines) if database in ("", each.database)][:most]
-    print(json.dumps([asdict(each) for each in found], indent=2) if as_json else markdown(found, place, since))
+    declared(client, stack_namespace(place.stack), place)
+    answer = asker(client, place.stack)(asked)
+    lines = read_lines(answer)
+    statements = [each for each in report(lines) if database in ("", each.database)][:most]
+    counted_since = lines[0].get("_time", "") if cut(answer) else ""
+    found = Found(since=since, counted_since=counted_since, statements=statements)
+    print(json.dumps(asdict(found), indent=2) if as_json else markdown(found, place))
     return 0
 
 
@@ -112,18 +129,21 @@ def _group(runs: list[_Run]) -> Slow:
     )
 
 
-def markdown(found: list[Slow], place: Place, since: str) -> str:
+def markdown(found: Found, place: Place) -> str:
     """The report for people: a table, then each statement with the plan of its longest run."""
-    title = f"# Slow statements of {place.cluster} in {place.stack}, last {since}"
-    if not found:
+    title = f"# Slow statements of {place.cluster} in {place.stack}, last {found.since}"
+    if found.counted_since:
+        since = f"**Only since {found.counted_since}**"
+        title += f"\n\n{since}, the newest {MOST} lines: the log has more than one answer holds."
+    if not found.statements:
         return f"{title}\n\nNone is in the log."
     head = ("", "database", "runs", "total", "longest", "last (UTC)")
     cells = [
         (str(number), each.database, str(each.runs), f"{each.total_ms / 1000:.1f} s", f"{each.longest_ms / 1000:.2f} s",
          each.last[:19])
-        for number, each in enumerate(found, start=1)
+        for number, each in enumerate(found.statements, start=1)
     ]  # fmt: skip
-    parts = [_section(number, each) for number, each in enumerate(found, start=1)]
+    parts = [_section(number, each) for number, each in enumerate(found.statements, start=1)]
     return "\n".join([title, "", *table(head, cells), *parts]).rstrip()
 
 

@@ -219,12 +219,13 @@ def whole(declared: Document) -> Check:
 
 def back(found: Backups, age: timedelta, now: datetime) -> Check:
     """The only way back once the newer server has written."""
-    name, remedy = "a fresh base backup", f"make one: kubectl cnpg backup {found.cluster} --method plugin"
+    name, page = "a fresh base backup", "docs/runbooks/major-upgrade.md"
     if found.problems:
-        return Check(name=name, good=False, found="; ".join(found.problems), remedy="docs/runbooks/major-upgrade.md")
+        return Check(name=name, good=False, found="; ".join(found.problems), remedy=page)
     last = datetime.fromisoformat(found.last_backup)
     fresh = now - last <= age
-    return Check(name=name, good=fresh, found=f"{last.isoformat(timespec='seconds')}", remedy="" if fresh else remedy)
+    remedy = "" if fresh else f"make one, as step 3 of {page} says"
+    return Check(name=name, good=fresh, found=last.isoformat(timespec="seconds"), remedy=remedy)
 
 
 def _show(server: Server, target: Version, checks: Sequence[Check], console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,23 +43,29 @@ def logs(stack_name: str, identity: str, services: tuple[str, ...], since: str, 
     client = cluster_client(paths, stacks.load(ROOT, stack_name))
     ask = asker(client, stack_name)
     if follow:
-        lines = _follow(ask, asked, _writer(as_json=as_json))
+        lines = _follow(lambda each: read_lines(ask(each)), asked, _writer(as_json=as_json))
     else:
-        lines = ask(asked)
+        answer = ask(asked)
+        lines = read_lines(answer)
         _print(lines, as_json=as_json)
+        if cut(answer):
+            print(f"only the newest {MOST} lines are shown; narrow --since or --service", file=sys.stderr)
     if not lines and not as_json:
         print(f"no line of the last {since} fits")
     return 0 if lines else 1
 
 
-def asker(client: Client, stack_name: str) -> Callable[[Question], list[Line]]:
-    """Ask the store through the API server: it needs no door of its own, and rights are the kubeconfig's."""
+def asker(client: Client, stack_name: str) -> Callable[[Question], str]:
+    """Ask the store through the API server: it needs no door of its own, and rights are the kubeconfig's.
+
+    The answer is one object a line; with `MOST` of them there may be older ones, see `cut`.
+    """
     space = dns_label(stack_namespace(stack_name), "logging")
     base = f"/api/v1/namespaces/{space}/services/http:{_STORE}/proxy/select/logsql/query"
 
-    def ask(asked: Question) -> list[Line]:
+    def ask(asked: Question) -> str:
         try:
-            return read_lines(client.text(f"{base}?{urlencode({'query': logsql(asked, MOST)})}"))
+            return client.text(f"{base}?{urlencode({'query': logsql(asked, MOST)})}")
         except ApiError as error:
             if error.status == _NOT_FOUND:
                 raise LocalError(
@@ -69,6 +76,11 @@ def asker(client: Client, stack_name: str) -> Callable[[Question], list[Line]]:
             raise LocalError(f"the cluster does not answer: {error}") from error
 
     return ask
+
+
+def cut(answer: str) -> bool:
+    """Whether the store may have more than fits into one answer, which then has the newest."""
+    return sum(bool(line.strip()) for line in answer.split("\n")) >= MOST
 
 
 def _print(lines: list[Line], *, as_json: bool) -> None:

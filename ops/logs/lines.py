@@ -23,7 +23,7 @@ def read_lines(answer: str) -> list[Line]:
     A collector that was killed sends again what it may have sent before.
     """
     found: dict[str, Line] = {}
-    for text in answer.splitlines():
+    for text in answer.split("\n"):  # a text may hold what else Python takes for the end of a line
         if text.strip():
             found.setdefault(text, json.loads(text))
     return in_order(found.values())

@@ -22,6 +22,7 @@ from ops.rotate.state import Deployed
 from ops.status.cluster import route_interface
 
 _SECONDS = 20.0
+_ANSWER_SECONDS = 60
 _GATEWAY = "gateway.envoyproxy.io/owning-gateway-name"
 _GATEWAYS = "gateways.gateway.networking.k8s.io"
 
@@ -50,13 +51,20 @@ class Kubectl:
         """The parsed answer of `get ... -o json`.
 
         Raises:
-            LocalError: the cluster did not answer.
+            LocalError: there is no kubectl, or the cluster did not answer.
         """
-        ended = subprocess.run(
-            [*self.command, *arguments, "-o", "json"], capture_output=True, text=True, check=False, timeout=60
-        )
+        said = f"`kubectl {' '.join(arguments)}`"
+        try:
+            ended = subprocess.run(
+                [*self.command, *arguments, "-o", "json"],
+                capture_output=True, text=True, check=False, timeout=_ANSWER_SECONDS,
+            )  # fmt: skip
+        except OSError as error:
+            raise not_started(self.command[0], error) from error
+        except subprocess.TimeoutExpired as error:
+            raise LocalError(f"{said}: no answer within {_ANSWER_SECONDS:g} s") from error
         if ended.returncode != 0:
-            raise LocalError(f"`kubectl {' '.join(arguments)}` failed: {ended.stderr.strip()}")
+            raise LocalError(f"{said} failed: {ended.stderr.strip()}")
         answer: dict[str, Any] = json.loads(ended.stdout)
         return answer
 
@@ -65,12 +73,15 @@ class Kubectl:
         """A port of this machine that leads to a pod's port, through the API server.
 
         Raises:
-            LocalError: the way cannot be opened.
+            LocalError: there is no kubectl, or the way cannot be opened.
         """
-        process = subprocess.Popen(
-            [*self.command, "port-forward", "-n", namespace, f"pod/{pod}", f":{port}"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        try:
+            process = subprocess.Popen(
+                [*self.command, "port-forward", "-n", namespace, f"pod/{pod}", f":{port}"],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise not_started(self.command[0], error) from error
         try:
             assert process.stdout is not None  # noqa: S101 -- for the type checker: PIPE was asked for
             line = process.stdout.readline()
@@ -80,6 +91,12 @@ class Kubectl:
         finally:
             process.terminate()
             process.wait(timeout=_SECONDS)
+
+
+def not_started(program: str, error: OSError) -> LocalError:
+    """What to say of a kubectl that cannot be started: that of the local node is built with it, no other is."""
+    hint = "install kubectl and have it on PATH: https://kubernetes.io/docs/tasks/tools/"
+    return LocalError(f"{program} cannot be started: {error.strerror}", hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)

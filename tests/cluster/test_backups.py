@@ -22,9 +22,11 @@ from rich.console import Console
 from local.paths import Paths
 from local.plugins.kubernetes import kubeconfig
 from local.plugins.kubernetes.client import Client
+from ops.db import access
 from ops.db import backups as command
 from ops.db.access import Place
 from ops.db.backups import read_backups
+from ops.rotate import served
 from tests.cluster.conftest import Kubectl
 from tests.cluster.example_kit import Example, database_backups
 from tests.cluster.node_kit import eventually, wait_for
@@ -242,11 +244,17 @@ def test_the_command_prints_what_it_found_for_people_and_for_scripts(
     monkeypatch.setattr(command, "stack_namespace", lambda _: _SPACE)
     client = Client(kubeconfig.select(kubeconfig.load(str(paths.kubeconfig))), threading.Event())
     monkeypatch.setattr(command, "cluster_client", lambda *_: client)
+    monkeypatch.setattr(access, "stack_namespace", lambda _: _SPACE)
+    monkeypatch.setattr(access, "cluster_client", lambda *_: client)
+    forwarding = served.Kubectl(command=(str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}"))
+    monkeypatch.setattr(served.Kubectl, "of", lambda *_: forwarding)
     place, text = Place(stack="test", cluster=_DB), io.StringIO()
     assert command.backups(place, as_json=False, console=Console(file=text, width=200)) == 0
     said = text.getvalue()
     assert f"archive     {_DB}-1 in s3://backups/test" in said
     assert re.search(r"^restorable  from 20\d\d-\d\d-\d\dT.+$", said, re.MULTILINE)
+    assert re.search(r"^last backup 20\d\d-\d\d-\d\dT.+$", said, re.MULTILINE)
+    assert re.search(r"^log         archived up to 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$", said, re.MULTILINE)
     assert re.search(r"^drill       good at 20.+: \d+ rows in \d+ tables", said, re.MULTILINE)
     assert command.backups(place, as_json=True, console=Console(file=text)) == 0
     document = json.loads(capsys.readouterr().out)

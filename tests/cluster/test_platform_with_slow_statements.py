@@ -70,7 +70,8 @@ def test_a_slow_statement_is_in_the_report_with_its_plan(
     kubectl("exec", "-n", NAMESPACE, primary(kubectl), "-c", "postgres", "--", "psql", "-c", statement)
 
     def reported() -> list[dict[str, Any]]:
-        return [each for each in ops_db(paths, "slow", "--since", "10m") if "pg_sleep" in each["statement"]]
+        statements = ops_db(paths, "slow", "--since", "10m")["statements"]
+        return [each for each in statements if "pg_sleep" in each["statement"]]
 
     (found,) = eventually(reported, 60, "it is in the report")
     assert found["statement"] == "SELECT pg_sleep(?), ?"
@@ -78,9 +79,13 @@ def test_a_slow_statement_is_in_the_report_with_its_plan(
     assert found["plan"].startswith("Result")
 
 
-def test_sessions_are_those_of_the_service_and_nothing_is_in_doubt(service: Service, paths: Paths) -> None:
+def test_sessions_are_those_of_the_service_and_nothing_is_in_doubt(
+    service: Service, kubectl: Kubectl, paths: Paths
+) -> None:
     assert service.call("GET", "/readyz")[0] == 200
-    roles = {row["role"] for row in ops_db(paths, "sessions")}
+    found = ops_db(paths, "sessions")
+    assert {row["server"] for row in found} == {primary(kubectl)}
+    roles = {row["role"] for row in found}
     assert "reference_app" in roles
     assert not roles & {"ops_explain"}
     assert ops_db(paths, "orphans") == []

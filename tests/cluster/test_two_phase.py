@@ -276,6 +276,45 @@ def test_an_operator_ends_what_is_in_doubt_by_its_decision(
     assert counts(server) == ([1, 1, 1] if outcome == "committed" else [0, 0, 0])
 
 
+@pytest.mark.req("C2.1", "R10")
+def test_a_decision_that_does_not_come_to_an_end_is_said_and_kept_for_the_next_time(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator's commit at home waits for a synchronous standby, and holds the row of its decision."""
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "after tpc_prepare 2", json.dumps(connections)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    server = external_database
+    monkeypatch.setattr(orphans, "_LOCK_SECONDS", 1)
+
+    def opening(database: str) -> AbstractContextManager[OpsConnection]:
+        return opened(host=server.host, port=server.port, authority=server.ca, role=ROLE, password=PASSWORD,
+                      database=database)  # fmt: skip
+
+    def ended() -> list[orphans.Orphan]:
+        with opening(HOME) as connection:
+            found = list(orphans.judge(rows(connection, orphans.PREPARED), opening))
+        return [orphans.end(it, orphans.by_psql(server.psql)) for it in found]
+
+    with opening(HOME) as connection:
+        number = psycopg.Xid.from_string(rows(connection, orphans.PREPARED)[0]["gid"]).gtrid
+    with server.connect(ROLE, PASSWORD, HOME) as deciding, deciding.transaction():
+        deciding.execute("INSERT INTO two_phase_decisions (id, committed) VALUES (%s, true)", [number])
+        said = [it.outcome for it in ended()]
+    assert len(said) == 2
+    assert all("its coordinator decides just now, and does not come to an end; ask again" in each for each in said)
+    assert {it.outcome for it in ended()} == {"committed"}
+    assert prepared(server) == 0
+
+
+def test_a_database_is_never_read_as_an_address(external_database: DebianPostgres) -> None:
+    """Its name may come from that of a transaction, which anybody chooses; psql takes one with `=` for an address."""
+    external_database.sql('CREATE DATABASE "host=elsewhere"')
+    try:
+        orphans.by_psql(external_database.psql)("host=elsewhere", "SELECT 1")
+    finally:
+        external_database.sql('DROP DATABASE "host=elsewhere"')
+
+
 def test_what_strangers_prepared_is_left_alone(external_database: DebianPostgres, connections: dict[str, Any]) -> None:
     server = external_database
     server.sql("BEGIN; INSERT INTO entries (amount) VALUES (1); PREPARE TRANSACTION 'of somebody'", "shop")

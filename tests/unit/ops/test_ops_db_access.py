@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +18,7 @@ from typer.testing import CliRunner
 from local.errors import InputError, LocalError
 from local.plugins.kubernetes.client import ApiError, Client, UnreachableError
 from ops.cli import app
-from ops.db import explain, orphans, sessions, top
+from ops.db import access, explain, orphans, sessions, top
 from ops.db.access import Connection, Place, _secret, authority_secret, server
 
 STATUS = {"status": {"currentPrimary": "database-2", "instanceNames": ["database-1", "database-2"]}}
@@ -64,8 +66,26 @@ def test_a_server_or_a_cluster_that_is_not_there_is_bad_input_and_says_what_ther
     with pytest.raises(InputError, match="no server 'database-9'") as wrong:
         asked(STATUS, instance="database-9")
     assert wrong.value.hint == "there are: database-1, database-2"
-    with pytest.raises(InputError, match="no PostgreSQL cluster 'orders' in omnibase-dev"):
+    with pytest.raises(InputError, match="no PostgreSQL cluster 'orders' in omnibase-dev") as nowhere:
         asked(refused(404), cluster="orders")
+    assert nowhere.value.hint == "kubectl -n omnibase-dev get clusters.postgresql.cnpg.io; `make up` makes them"
+
+
+def test_a_cluster_that_is_not_there_is_bad_input_with_those_that_are() -> None:
+    class Others:
+        def request(self, _method: str, path: str) -> dict[str, Any]:
+            if path.endswith("/clusters"):
+                return {"items": [{"metadata": {"name": name}} for name in ("orders-database", "database")]}
+            raise refused(404)
+
+    with pytest.raises(InputError, match="no PostgreSQL cluster 'shoes'") as wrong:
+        server(cast(Client, Others()), "omnibase-dev", Place(stack="dev", cluster="shoes"))
+    assert wrong.value.hint.startswith("there are: database, orders-database; ")
+
+
+def test_the_primary_of_now_is_named_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "cluster_client", lambda *_: FakeClient(STATUS))
+    assert access.located(Place(stack="dev")) == Place(stack="dev", instance="database-2")
 
 
 @pytest.mark.parametrize("answer", [refused(403), UnreachableError("gone"), {"status": {}}])
@@ -112,6 +132,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def connected(*_: object) -> Iterator[None]:
         yield None
 
+    monkeypatch.setattr(sessions, "located", lambda place: replace(place, instance=place.instance or "database-2"))
     for module in (sessions, top, orphans):
         monkeypatch.setattr(module, "connected", connected)
         monkeypatch.setattr(module, "rows", lambda *_, **__: rows)
@@ -129,8 +150,22 @@ def test_sessions_are_lines_with_request_and_blockers(found: list[dict[str, Any]
     console = Console(file=io.StringIO())
     assert sessions.sessions(Place(stack="dev"), "", as_json=False, console=console) == 0
     assert text_of(console).rstrip("\n").split("\t") == [
-        "7", "shop", "shop_app", "shop", "active", "12.0 s", "3.2 s", "Lock:tuple", "5, 6", "r-1", "UPDATE a SET b = ?",
+        "database-2", "7", "shop", "shop_app", "shop", "active", "12.0 s", "3.2 s", "Lock:tuple", "5, 6", "r-1",
+        "UPDATE a SET b = ?",
     ]  # fmt: skip
+
+
+def test_sessions_name_the_server_whose_pids_they_have_and_a_transaction_that_has_none(
+    found: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.append({**SESSION, "blocked_by": [0, 5]})
+    console = Console(file=io.StringIO())
+    assert sessions.sessions(Place(stack="dev"), "", as_json=False, console=console) == 0
+    assert "\ta prepared transaction (ops db orphans), 5\t" in text_of(console)
+    standby = Place(stack="dev", instance="database-1")
+    assert sessions.sessions(standby, "", as_json=True, console=console) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["server"], row["pid"], row["blocked_by"]) == ("database-1", 7, [0, 5])
 
 
 def test_top_is_lines_with_units(found: list[dict[str, Any]]) -> None:
@@ -163,6 +198,50 @@ def test_a_name_that_carries_sql_is_a_strangers_and_runs_nowhere() -> None:
     (found,) = orphans.judge([{**PREPARED, "gid": trap}], never)
     assert (found.home, found.decision) == ("", "unknown")
     assert orphans.end(found, lambda *_: None).outcome == "left alone: nobody of ours made it"
+
+
+@pytest.mark.req("V14")
+def test_a_name_with_sql_behind_the_end_of_its_number_is_a_strangers() -> None:
+    """What decodes Base64 stops at its padding; what a superuser is given is the whole name."""
+    ours = str(Xid.from_parts(orphans.FORMAT, uuid.uuid4().hex, "shop:0"))
+    number, _, home = ours.rpartition("_")
+    trap = f"{number}'; DROP TABLE notes; --_{home}"
+    assert Xid.from_string(trap).gtrid == Xid.from_string(ours).gtrid, "it reads as one of ours"
+
+    def never(*_: object) -> AbstractContextManager[Connection]:
+        raise AssertionError("nobody is asked")
+
+    (found,) = orphans.judge([{**PREPARED, "gid": trap}], never)
+    assert (found.home, found.decision) == ("", "unknown")
+
+
+@pytest.mark.req("R10")
+def test_one_that_gets_no_answer_is_said_and_the_others_are_ended(
+    found: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A commit waits for a synchronous standby as long as there is none."""
+    for database in ("hangs", "shop"):
+        gid = str(Xid.from_parts(orphans.FORMAT, uuid.uuid4().hex, "bank:0"))
+        found.append({**PREPARED, "gid": gid, "database": database})
+
+    def asked(_: object, statement: str, **__: object) -> list[dict[str, Any]]:
+        return found if statement == orphans.PREPARED else [{"committed": True}]
+
+    psql = ["sh", "-c", 'case "$*" in *dbname=hangs*) exec sleep 60 ;; esac', "psql"]
+    monkeypatch.setattr(orphans, "rows", asked)
+    monkeypatch.setattr(orphans, "_SECONDS", 2)
+    monkeypatch.setattr(orphans, "_superuser", lambda _: orphans.by_psql(psql))
+    assert orphans.orphans(Place(stack="dev"), 60, resolve=True, as_json=True, console=Console()) == 1
+    hanging, ended = json.loads(capsys.readouterr().out)
+    assert hanging["outcome"].startswith("no answer within 2 s\n  -> where a synchronous standby is missing")
+    assert ended["outcome"] == "committed"
+
+
+def test_a_psql_that_is_not_there_is_said_and_a_database_is_never_read_as_an_address() -> None:
+    with pytest.raises(LocalError, match="no-such-kubectl cannot be started"):
+        orphans.by_psql(["no-such-kubectl"])("shop", "SELECT 1")
+    with pytest.raises(LocalError, match="-d dbname=host=elsewhere options="):
+        orphans.by_psql(["sh", "-c", 'echo "$*" >&2; exit 1', "psql"])("host=elsewhere", "SELECT 1")
 
 
 def test_a_home_that_cannot_be_asked_leaves_its_transaction_alone_and_no_other() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,11 @@ from typing import Any, NoReturn, cast
 from xml.etree import ElementTree
 
 import pytest
+from omnibase_infra.alert import Alert
+from omnibase_infra.backup import backup_alerts, drill_alerts, report_name
+from omnibase_infra.config.backup import drill_name
 from omnibase_infra.monitoring.checks import all_alerts
+from omnibase_infra.platform.cluster_alerts import of_cluster as of_platform
 from omnibase_infra.postgres import database_alerts, performance_alerts
 from rich.console import Console
 
@@ -22,7 +27,7 @@ from ops.db import report as command
 from ops.db.access import Place
 from ops.db.page import Chart, Report, Series, html, shown
 from ops.db.panels import Panel, sections
-from ops.db.report import Ask, prometheus, read_report
+from ops.db.report import Ask, of_cluster, prometheus, read_report
 from tests.stacks.support.promtool import PROMTOOL
 from tests.stacks.support.samples import monitoring
 
@@ -86,13 +91,48 @@ def test_the_limit_of_a_chart_is_where_its_alert_begins(panel: Panel) -> None:
     assert limit is None or any(f"> {limit:g}" in each for each in expressions), expressions
 
 
+def seen(alert: Alert, cluster: str, other: str) -> dict[str, str]:
+    """Labels as Prometheus has them: of the series, or by which these are grouped, and over them the alert's own."""
+    grouped = re.search(r"by \(([^)]*)\)", alert["expr"])
+    pod = f"{cluster}-pooler-rw-7c-x" if "pgbouncer" in alert["expr"] else f"{cluster}-1"
+    (job,) = set(re.findall(r'job="([^"]*)"', alert["expr"]))
+    known = {"pod": pod, "job": job, "database": other}
+    labels = grouped[1].split(", ") if grouped else ["pod", "job"]
+    return {"alertname": alert["name"], **{name: known[name] for name in labels if name in known},
+            **alert.get("labels", {})}  # fmt: skip
+
+
+@pytest.mark.req("C2.4")
+@pytest.mark.parametrize(("cluster", "other"), [("database", "orders-database"), ("orders-database", "database")])
+def test_every_alert_of_a_cluster_is_its_own_and_no_other_clusters(cluster: str, other: str) -> None:
+    """Also where a database is called as the other cluster is."""
+    ours = [each for each in all_alerts(monitoring(databases=[cluster])) if "database" in each.get("labels", {})]
+    parts = [*performance_alerts(cluster, 1, 200), *database_alerts(cluster, 2, 1), *backup_alerts(cluster, 3600),
+             *drill_alerts(report_name(drill_name(cluster)))]  # fmt: skip
+    alerts = [*ours, *of_platform(cluster, parts)]
+    assert {panel.alert for panel in PANELS if panel.alert} < {alert["name"] for alert in alerts}
+    for alert in alerts:
+        labels = seen(alert, cluster, other)
+        assert (of_cluster(labels, cluster), of_cluster(labels, other)) == (True, False), labels
+    assert of_cluster({"alertname": "TargetDown", "job": f"{cluster}-pooler"}, cluster)
+    assert not of_cluster({"alertname": "TargetDown", "job": f"{cluster}-pooler"}, other)
+
+
 NOW = 1_790_000_000.0
 POINTS = [[NOW - 60, "1"], [NOW, "2.5"]]
 
+FIRING = [
+    ({"alertname": "DatabaseLockWait", "database": "database", "pod": "database-1"}, "firing"),
+    ({"alertname": "DatabasePrimaryMissing", "database": "database"}, "firing"),
+    ({"alertname": "DatabaseFilling", "database": "orders-database", "cluster": "orders-database"}, "firing"),
+    ({"alertname": "DatabaseSlotBehind", "database": "database"}, "pending"),
+    ({"alertname": "ServiceSlow", "service": "reference"}, "firing"),
+]
+
 
 def answers(**results: list[dict[str, Any]]) -> Ask:
-    """Prometheus with series for the expressions in which a word is, and one alert that fires."""
-    alerts = [{"labels": {"alertname": name}, "state": "firing"} for name in ("DatabaseLockWait", "ServiceSlow")]
+    """Prometheus with series for the expressions in which a word is, and its alerts."""
+    alerts = [{"labels": labels, "state": state} for labels, state in FIRING]
 
     def ask(path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 -- a JSON value
         if path == "alerts":
@@ -122,7 +162,7 @@ def test_the_report_has_a_chart_for_each_question_also_while_there_is_no_primary
     assert charts["The longest wait for a lock"].series == [
         Series(name="database-1", points=[(NOW - 60, 1.0), (NOW, 2.5)])
     ]
-    assert found.firing == ["DatabaseLockWait"], "others are not of the database"
+    assert found.firing == ["DatabaseLockWait", "DatabasePrimaryMissing"], "others are not of this cluster"
     assert found.note == "The primary does not say which statements cost most: database has no primary now"
     assert "database has no primary now" in html(found)
 
@@ -185,6 +225,7 @@ def test_the_page_is_written_or_the_file_is_named_that_cannot_be(
 ) -> None:
     monkeypatch.setattr(command, "cluster_client", lambda *_: None)
     monkeypatch.setattr(command, "prometheus", lambda *_: answers())
+    monkeypatch.setattr(command, "declared", lambda *_: {})
     console, page = Console(file=io.StringIO()), tmp_path / "page.html"
 
     def made(file: Path, *, as_json: bool = False) -> int:
@@ -219,6 +260,17 @@ def test_prometheus_is_asked_through_the_api_server() -> None:
     assert prometheus(cast(Client, client), "dev")("alerts", {}) == {"alerts": []}
     pod = "/api/v1/namespaces/omnibase-dev-monitoring/pods/prometheus-main-0:9090/proxy/api/v1/alerts?"
     assert client.asked == [pod]
+
+
+def test_a_copy_of_prometheus_that_does_not_answer_is_passed_over() -> None:
+    class Half(FakeClient):
+        def text(self, path: str) -> str:
+            if "prometheus-main-0" in path:
+                raise ApiError(503, {"message": "no endpoints"}, path)
+            return super().text(path)
+
+    client = Half(["prometheus-main-0", "prometheus-main-1"], '{"data": {"alerts": []}}')
+    assert prometheus(cast(Client, client), "dev")("alerts", {}) == {"alerts": []}
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
+
+from local.errors import InputError
+from local.plugins.kubernetes.client import ApiError
+from ops.db import slow as command
 from ops.db.access import Place
-from ops.db.slow import markdown, report
+from ops.db.slow import Found, markdown, report
 from ops.db.statements import plain_plan
+from ops.logs import command as logs
 from ops.logs.lines import Line
 
 PLAN = """duration: 1500.250 ms  plan:
@@ -59,11 +68,61 @@ def test_a_plan_keeps_costs_and_counts_and_loses_what_users_wrote() -> None:
 
 
 def test_the_report_is_a_table_and_a_section_for_each_statement() -> None:
-    text = markdown(report([line(PLAN, correlation_id="r-1")]), Place(stack="prod"), "7d")
+    statements = report([line(PLAN, correlation_id="r-1")])
+    text = markdown(Found(since="7d", counted_since="", statements=statements), Place(stack="prod"))
     assert text.startswith("# Slow statements of database in prod, last 7d\n")
     assert "| 1 | shop | 1 | 1.5 s | 1.50 s | 2026-11-26T10:00:00 |" in text
     assert "```sql\nSELECT * FROM orders WHERE customer = ? AND id > ?\n```" in text
     assert "The longest run of request `r-1`:" in text
     assert "Secret" not in text
     assert "4711" not in text
-    assert markdown([], Place(stack="prod"), "7d").endswith("None is in the log.")
+    empty = Found(since="7d", counted_since="", statements=[])
+    assert markdown(empty, Place(stack="prod")).endswith("None is in the log.")
+    assert "Only since" not in text
+
+
+class FakeClient:
+    """An API server with one cluster, and a store with these lines."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+
+    def request(self, _method: str, path: str) -> dict[str, Any]:
+        if path.endswith("/clusters"):
+            return {"items": [{"metadata": {"name": "database"}}]}
+        if path.endswith("/clusters/database"):
+            return {"metadata": {"name": "database"}}
+        raise ApiError(404, {"message": "no"}, path)
+
+    def text(self, _path: str) -> str:
+        return "\n".join(json.dumps(each) for each in self.lines)
+
+
+def asked(
+    monkeypatch: pytest.MonkeyPatch, lines: list[Line], *, as_json: bool = False, cluster: str = "database"
+) -> None:
+    monkeypatch.setattr(command, "cluster_client", lambda *_: FakeClient(lines))
+    assert command.slow(Place(stack="dev", cluster=cluster), "", "7d", 20, as_json=as_json) == 0
+
+
+def test_figures_of_a_log_with_more_lines_than_one_answer_say_since_when_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = line("duration: 1200.5 ms  statement: DELETE FROM a", "2026-11-26T09:00:00Z")
+    lines = [line("duration: 2000 ms  statement: DELETE FROM a"), first, first]  # a collector sends again what it must
+    monkeypatch.setattr(logs, "MOST", 3)
+    asked(monkeypatch, lines)
+    assert "last 7d\n\n**Only since 2026-11-26T09:00:00Z**" in capsys.readouterr().out
+    asked(monkeypatch, lines, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["since"], document["counted_since"]) == ("7d", "2026-11-26T09:00:00Z")
+    assert [each["runs"] for each in document["statements"]] == [2]
+    monkeypatch.setattr(logs, "MOST", 4)
+    asked(monkeypatch, lines, as_json=True)
+    assert json.loads(capsys.readouterr().out)["counted_since"] == ""
+
+
+def test_a_cluster_that_is_not_there_has_no_empty_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="no PostgreSQL cluster 'shoes' in omnibase-dev") as wrong:
+        asked(monkeypatch, [], cluster="shoes")
+    assert wrong.value.hint.startswith("there are: database;")

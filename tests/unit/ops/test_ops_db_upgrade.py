@@ -6,6 +6,8 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,6 +20,7 @@ from ops.db import upgrade
 from ops.db.access import Place
 from ops.db.backups import Backups
 
+ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 EMPTY = {"extensions": ["plpgsql", "pg_trgm"], "types": [], "nullable": [], "subscriptions": []}
@@ -73,6 +76,15 @@ def test_there_is_a_way_back_where_a_base_backup_is_fresh_and_the_log_is_archive
 ) -> None:
     found = upgrade.back(saved(**known), DAY, NOW)
     assert (found.good, said in found.found, bool(found.remedy)) == (good, True, not good)
+
+
+def test_an_old_base_backup_leads_to_the_step_that_makes_another() -> None:
+    said = upgrade.back(saved(last_backup="2026-11-24T09:00:00Z"), DAY, NOW).remedy
+    found = re.fullmatch(r"make one, as step (\d) of (\S+) says", said)
+    assert found
+    text = (ROOT / found[2]).read_text(encoding="utf-8")
+    (step,) = re.findall(rf"^{found[1]}\. (.*?)^\d\. ", text, re.MULTILINE | re.DOTALL)
+    assert "kind: Backup" in step
 
 
 def test_a_cluster_that_lacks_an_instance_is_mended_first() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.errors import InputError
+from ops.logs import command
 from ops.logs.command import _follow
 from ops.logs.lines import Line, in_order, moment, read_lines, shown
 from ops.logs.query import logsql, question
@@ -96,3 +97,21 @@ def test_ctrl_c_at_the_first_line_ends_following_as_at_any_other() -> None:
         raise KeyboardInterrupt
 
     assert _follow(lambda _asked: [line], question("abc", (), "1h"), interrupted) == [line]
+
+
+def test_a_line_that_holds_another_end_of_a_line_is_one_line() -> None:
+    answer = json.dumps({"_time": "2026-01-01T00:00:00Z", "_msg": "a\u2028b\u0085c"}, ensure_ascii=False)
+    assert [line["_msg"] for line in read_lines(answer)] == ["a\u2028b\u0085c"]
+
+
+def test_lines_that_are_the_newest_only_are_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = '{"_time": "2026-01-01T00:00:00Z"}\n{"_time": "2026-01-01T00:00:01Z"}\n'
+    monkeypatch.setattr(command, "cluster_client", lambda *_: None)
+    monkeypatch.setattr(command, "asker", lambda *_: lambda _asked: answer)
+    for most, said in ((3, ""), (2, "only the newest 2 lines are shown; narrow --since or --service\n")):
+        monkeypatch.setattr(command, "MOST", most)
+        assert command.logs("dev", "abc", (), "1h", as_json=True, follow=False) == 0
+        printed = capsys.readouterr()
+        assert (len(json.loads(printed.out)), printed.err) == (2, said)

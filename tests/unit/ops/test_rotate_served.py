@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from omnibase_infra.certificates import issue
 
+from local.errors import LocalError
 from ops.rotate import served
 from ops.rotate.served import Kubectl, Server
 from ops.rotate.state import Deployed, load
@@ -148,3 +149,20 @@ def test_the_proxies_of_a_gateway_that_names_the_secret_are_asked() -> None:
     gateways = [gateway("public", "api-1"), gateway("inner", "other-1")]
     found = served.servers(cluster(*proxies, gateways=gateways), deployed(LEAF))
     assert found == [Server(namespace="edge", pod="public", port=10443)]
+
+
+def test_a_kubectl_that_is_not_there_is_said_with_what_to_install() -> None:
+    missing = Kubectl(command=("no-such-kubectl", "--context", "prod"))
+    said = "no-such-kubectl cannot be started: No such file"
+    with pytest.raises(LocalError, match=said) as unopened, missing.forwarded("apps", "a", 5432):
+        pass
+    with pytest.raises(LocalError, match=said) as unasked:
+        missing.json("get", "pods")
+    for failed in (unopened, unasked):
+        assert "install kubectl and have it on PATH" in failed.value.hint
+
+
+def test_a_kubectl_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "_ANSWER_SECONDS", 0.1)
+    with pytest.raises(LocalError, match=r"`kubectl get pods`: no answer within 0\.1 s"):
+        Kubectl(command=("sh", "-c", "exec sleep 5")).json("get", "pods")
