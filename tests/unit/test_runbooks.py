@@ -17,7 +17,7 @@ from tests.unit.test_docs import RUNBOOKS, code_of
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"\n(?= *(?:\d+\.|-) )")
 _NUMBERED = re.compile(r"\bkubectl (?:exec|logs|delete|describe)\b[^`\n]*?\b(?:[a-z]+-)?database-[1-9]\S*")
-_PUTS_BACK = re.compile(r"`make up[^`]*`[^.;:\n]*\b(?:puts?|brings?|restores?|mends?|makes? (?:it|them)) ")
+_PUTS_BACK = re.compile(r"`make up[^`]*`[^.;:\n]*\b(?:puts?|restores?|mends?|makes? (?:it|them)) ")
 _PATCH = re.compile(r"kubectl patch cluster\.postgresql\S* [^\n]*-p '(\{.*\})'")
 _PROD = [page for page in RUNBOOKS if "-n omnibase-prod" in page.read_text(encoding="utf-8")]
 _WITH_AN_EXAMPLE = ("database-change-failed",)
