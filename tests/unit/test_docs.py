@@ -18,7 +18,7 @@ _EXAMPLES = (ROOT / "examples").glob("*/README.md")
 OPS: Any = get_command(app)
 COMMANDS = set(OPS.commands)
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *_EXAMPLES])
-RUNBOOKS = [page for page in PAGES if page.parent.name == "runbooks" and page.name != "README.md"]
+RUNBOOKS = [page for page in PAGES if page.parent == ROOT / "docs" / "runbooks" and page.name != "README.md"]
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 

@@ -148,15 +148,6 @@ def test_two_stacks_do_not_write_into_one_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.req("P19")
-def test_a_stack_that_rescues_another_writes_beside_its_archive(tmp_path: Path) -> None:
-    shared = {"s3://omnibase-prod-backups/postgres": "s3://omnibase-staging-backups/postgres"}
-    directory = stacks(
-        tmp_path, **shared, **{"  omnibase-infra:backup:\n": "  omnibase-infra:backup:\n    generation: 2\n"}
-    )
-    load_stack_file(directory, "prod", {})
-
-
-@pytest.mark.req("P19")
 @pytest.mark.parametrize(
     ("mine", "others", "shared"),
     [
