@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -57,9 +57,10 @@ class _Set:
         """Where it stands, by its record and its indexes."""
         history = self.history()
         found = [*history.drift(), *self._halves(history)]
-        if history.surplus:
-            words = f"is at version {history.version}, above target_version {history.target}; `apply` takes it back"
-            found.append(f"database {history.database}: {words}")
+        row = history.interrupted
+        if history.surplus and (row is None or row.state != APPLYING):  # `apply` would have it finished first
+            words = f"is at version {history.surplus[-1].version}, above target_version {history.target}"
+            found.append(f"database {history.database}: {words}; `apply` takes it back")
         names = [each.name for each in history.pending]
         return Status(
             database=self.session.name,
@@ -72,7 +73,7 @@ class _Set:
     def _halves(self, history: History) -> Iterator[str]:
         row = history.interrupted
         if row is not None and not self.session.holder():  # otherwise a runner is in the middle of it
-            command = "up" if row.state == APPLYING else f"down --to {row.version - 1}"
+            command = "up" if row.state == APPLYING and row not in history.surplus else history.finishing
             yield f"database {history.database}: {row.name} was interrupted while {row.state}; `{command}` finishes it"
         for index in self.session.broken_indexes():
             if row is None:
@@ -168,8 +169,9 @@ def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
         found = {}
         for each in _undrifted(sets):
             history = each.history()
-            back = to is not None and to < history.version
-            found[each.session.name] = history.steps_down(to) if back and to is not None else history.steps_up(to)
+            found[each.session.name] = (
+                history.steps_down(to) if to is not None and to < history.version else history.steps_up(to)
+            )
         return found
 
 
@@ -204,7 +206,7 @@ def wait(plan: Plan, say: Say, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     told = ""
     read_sets(plan)  # what is wrong with files does not pass by waiting
-    while missing := _missing(plan):
+    while missing := _missing(plan.hurried(deadline - time.monotonic())):
         if time.monotonic() > deadline:
             raise MigrationError(*(f"{line}; waited {seconds:g} s" for line in missing))
         if told != (told := "; ".join(missing)):
@@ -224,13 +226,7 @@ def _missing(plan: Plan) -> list[str]:
 def _missing_of(it: _Set) -> Iterator[str]:
     history = it.history()
     known = {each.version for each in it.files}
-    older = History(
-        database=history.database,
-        files=history.files,
-        rows=[row for row in history.rows if row.version in known],
-        prefix=history.prefix,
-        target=history.target,
-    )
+    older = replace(history, rows=[row for row in history.rows if row.version in known])
     yield from older.drift()
     if older.pending:
         names = ", ".join(each.name for each in older.pending)
@@ -332,13 +328,7 @@ def _verified(it: _Set) -> Status:
     problems += _rights_problems(it)
     if not found.pending:
         problems += _missing_tables(it)
-    return Status(
-        database=found.database,
-        version=found.version,
-        applied=found.applied,
-        pending=found.pending,
-        problems=problems,
-    )
+    return replace(found, problems=problems)
 
 
 def _broken_promise(session: Session, migration: Migration) -> Iterator[str]:
