@@ -14,7 +14,7 @@ from omnibase_infra.migrations.errors import BAD_INPUT, FAILED, LOST, MigrationE
 from omnibase_infra.migrations.files import IndexChange, Migration, Script, migrations, read_files
 from omnibase_infra.migrations.history import APPLIED, APPLYING, REVERTING, History, Record, Step
 from omnibase_infra.migrations.plan import Database, Plan
-from omnibase_infra.migrations.rights import NEW_ROLES, OWNED, PROBLEMS, Rights
+from omnibase_infra.migrations.rights import MISSING_RIGHTS, OWNED, PROBLEMS, Rights
 from omnibase_infra.migrations.session import Session, opened
 
 Say = Callable[[str], None]
@@ -296,8 +296,14 @@ def _rights_problems(it: _Set) -> list[str]:
     rights = _rights(it)
     if not rights.roles:
         return []
-    found = it.session.ask(PROBLEMS, rights.writers, rights.readers, it.settings.tracking_table)
-    return [f"database {it.session.name}: {problem}" for (problem,) in found]
+    found = [words for (words,) in it.session.ask(PROBLEMS, rights.writers, rights.readers, it.settings.tracking_table)]
+    found += [f"{role} gets no {right} on new {kind.lower()}" for role, kind, right in _missing_rights(it)]
+    return [f"database {it.session.name}: {problem}" for problem in found]
+
+
+def _missing_rights(it: _Set) -> Sequence[tuple[str, str, str]]:
+    rights = _rights(it)
+    return it.session.ask(MISSING_RIGHTS, rights.writers, rights.readers)
 
 
 def _give_rights(it: _Set, say: Say) -> None:
@@ -306,8 +312,7 @@ def _give_rights(it: _Set, say: Say) -> None:
         return
     session, rights = it.session, _rights(it)
     with session.transaction():
-        new = [role for (role,) in session.ask(NEW_ROLES, rights.roles)]
-        for statement in rights.statements(new, session.ask(OWNED)):
+        for statement in rights.statements(_missing_rights(it), session.ask(OWNED)):
             session.ask(statement)
         session.hide_record()
     if problems := _rights_problems(it):
