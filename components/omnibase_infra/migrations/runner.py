@@ -8,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psycopg
-
-from omnibase_infra.migrations.errors import BAD_INPUT, FAILED, LOST, MigrationError
+from omnibase_infra.migrations.errors import AGAIN, BAD_INPUT, MigrationError
 from omnibase_infra.migrations.files import IndexChange, Migration, Script, migrations, read_files
 from omnibase_infra.migrations.history import APPLIED, APPLYING, REVERTING, History, Record, Step
 from omnibase_infra.migrations.plan import Database, Plan
@@ -340,6 +338,8 @@ def _broken_promise(session: Session, migration: Migration) -> Iterator[str]:
     try:
         _keep_promise(session, migration)
     except MigrationError as error:
+        if error.exit_code == AGAIN:
+            raise
         yield from error.problems
 
 
@@ -369,18 +369,14 @@ def _run(it: _Set, step: Step, say: Say) -> None:
 
 def _run_in_transaction(it: _Set, step: Step, start: float) -> None:
     session = it.session
-    try:
-        with session.transaction():
-            session.run(step.script)
-            session.fresh()  # the record is the owner's, whatever the file has SET
-            if step.forward:
-                session.insert(_record(it, step.migration, APPLIED), _milliseconds(start))
-                _keep_promise(session, step.migration)
-            else:
-                session.forget(step.migration.version)
-    except psycopg.Error as error:  # the commit itself
-        code = FAILED if session.alive else LOST
-        raise session.failure(f"{step.script.file}: {str(error).strip()}; run the same command again", code) from error
+    with session.transaction(step.script):
+        session.run(step.script)
+        session.fresh()  # the record is the owner's, whatever the file has SET
+        if step.forward:
+            session.insert(_record(it, step.migration, APPLIED), _milliseconds(start))
+            _keep_promise(session, step.migration)
+        else:
+            session.forget(step.migration.version)
 
 
 def _keep_promise(session: Session, migration: Migration) -> None:
@@ -389,10 +385,10 @@ def _keep_promise(session: Session, migration: Migration) -> None:
     if migration.verify is None:
         return
     try:
-        with session.transaction(read_only=True):
+        with session.transaction(migration.verify, read_only=True):
             session.run(migration.verify)
     except MigrationError as error:
-        if error.exit_code == LOST:
+        if error.exit_code == AGAIN:
             raise
         words = f"what {migration.name} promises is not there"
         raise MigrationError(*(f"{problem}; {words}" for problem in error.problems)) from error
@@ -403,15 +399,15 @@ def _run_concurrently(it: _Set, step: Step, change: IndexChange, say: Say) -> No
     session, start = it.session, time.monotonic()
     if not step.resumed:
         _begin(it, step, change)
+    session.unhurried()
     if not (step.resumed and _cleaned(session, step.script, change, say)):
-        session.unhurried()
         try:
             session.run(step.script)
-        except MigrationError:
-            if session.alive:
-                _undo(session, step, change)
+        except MigrationError as error:
+            if error.exit_code != AGAIN:
+                _undo(session, step, change, error)
             raise
-        session.fresh()
+    session.fresh()
     _end(session, step, start)
     if step.forward:
         _keep_promise(session, step.migration)
@@ -433,16 +429,25 @@ def _end(session: Session, step: Step, start: float) -> None:
         session.forget(step.migration.version)
 
 
-def _undo(session: Session, step: Step, change: IndexChange) -> None:
-    """After an error of the statement: half a new index goes; half a dropped one stays, for the next try."""
-    if change.comes:
-        _clean(session, change)
-    elif session.index_is_valid(change.index) is False:
-        return
-    if step.forward:
-        session.forget(step.migration.version)
-    else:
-        session.mark(step.migration.version, APPLIED, 0)
+def _undo(session: Session, step: Step, change: IndexChange, error: MigrationError) -> None:
+    """After an error of the statement: half a new index goes; half a dropped one stays, for the next try.
+
+    In no more time than any other statement has: what held up the index holds this up too. Then it also stays.
+    """
+    try:
+        session.fresh()
+        if change.comes:
+            _clean(session, step.script, change)
+        elif session.index_is_valid(change.index) is False:
+            return
+        if step.forward:
+            session.forget(step.migration.version)
+        else:
+            session.mark(step.migration.version, APPLIED, 0)
+    except MigrationError as left:
+        words = f"half of index {change.index} stays, and the next try begins with it"
+        problems = [*error.problems, *(f"{problem}; {words}" for problem in left.problems)]
+        raise MigrationError(*problems, exit_code=error.exit_code) from error
 
 
 def _cleaned(session: Session, script: Script, change: IndexChange, say: Say) -> bool:
@@ -452,14 +457,14 @@ def _cleaned(session: Session, script: Script, change: IndexChange, say: Say) ->
         return True
     if change.comes and valid is False:
         say(f"{session.name}: {script.file} was interrupted; index {change.index} is invalid, dropped and built again")
-        _clean(session, change)
+        _clean(session, script, change)
     return False
 
 
-def _clean(session: Session, change: IndexChange) -> None:
+def _clean(session: Session, script: Script, change: IndexChange) -> None:
+    """Drop what is left of an index that was not finished; an error names the file that made it."""
     if session.index_is_valid(change.index) is False:
-        session.unhurried()
-        session.drop_index(change.index)
+        session.run(replace(script, text=f"DROP INDEX CONCURRENTLY IF EXISTS {change.index}"))
 
 
 def _record(it: _Set, migration: Migration, state: str) -> Record:
