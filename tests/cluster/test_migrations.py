@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -154,7 +155,7 @@ def test_a_runner_that_waits_too_long_says_who_holds_the_lock(world: World) -> N
     holder = world.start("up")
     wait_for(lambda: sleeping(world, "pg_sleep"), 60, "the first runner works")
     world.limits["runner_lock"] = 1
-    said = world.run("up", code=1)
+    said = world.run("up", code=3)
     assert "another runner was not done after 1 s: orders_migrator (migrations, pid " in said
     assert f"pid {holder.pid} on " in said
     assert world.status("orders", code=1)["version"] == 0, "who only reads does not wait"
@@ -197,6 +198,40 @@ def test_an_index_that_cannot_be_built_leaves_nothing(world: World) -> None:
     assert (shown["version"], shown["pending"], shown["problems"]) == (1, ["0002_a_id"], [])
     world.sql("orders", "DELETE FROM a")
     world.run("up")
+
+
+def test_an_index_that_an_open_transaction_holds_up_names_its_file_and_stays_for_the_next_try(world: World) -> None:
+    world.limits |= {"concurrent": 2, "table_lock": 1}
+    world.database("orders", {**table(1, "a"), **index(2, "a_id", "a (id)")})
+    world.run("up", "--to", "1")
+    with world.server.connect("root_admin", "a-password-of-this-test", "orders") as writer, writer.transaction():
+        writer.execute("INSERT INTO a VALUES (1)")
+        said = world.run("up", code=1)
+    assert "0002_a_id.up.sql: canceling statement due to statement timeout; an older transaction" in said
+    assert "0002_a_id.up.sql: canceling statement due to lock timeout" in said, "what is half is not waited for as long"
+    assert "half of index a_id stays, and the next try begins with it" in said
+    assert world.status("orders", code=1)["applied"][1]["state"] == "applying"
+    assert "index a_id is invalid, dropped and built again" in world.run("up")
+    assert world.status("orders", command="verify")["complete"] is True
+
+
+def test_an_index_that_somebody_else_builds_is_waited_for_and_is_not_to_be_dropped(world: World) -> None:
+    world.database("orders", table(1, "a"))
+    world.run("up")
+    begun = "SELECT to_regclass('by_hand') IS NOT NULL"
+    with (
+        ThreadPoolExecutor(1) as builder,
+        world.server.connect("root_admin", "a-password-of-this-test", "orders") as writer,
+        writer.transaction(),
+    ):
+        writer.execute("INSERT INTO a VALUES (1)")  # the index waits for this transaction
+        built = builder.submit(world.sql, "orders", "CREATE INDEX CONCURRENTLY by_hand ON a (word)")
+        wait_for(lambda: world.sql("orders", begun) == [(True,)], 60, "the index is being built")
+        world.run("apply")
+        world.write("orders", index(2, "by_hand", "a (id)"))
+        assert "index by_hand is being built by server process" in world.run("up", code=1)
+    built.result(60)
+    assert "index by_hand is there already" in world.run("up", code=1)
 
 
 def test_an_invalid_index_of_somebody_else_is_named_and_left_alone(world: World) -> None:
@@ -329,6 +364,7 @@ def test_a_server_that_goes_away_in_the_middle_is_resumed(world: World) -> None:
         ({"password_file": "/none/such"}, "connection.password_file /none/such: No such file or directory"),
         ({"ca_file": "/none/such"}, "connection.ca_file /none/such: No such file or directory"),
         ({"password_file": None}, "name connection.password_file"),
+        ({"ca_file": None}, "name connection.ca_file, the authority that signs the server's certificate"),
     ],
 )
 def test_a_database_that_is_not_reached_is_said_with_the_reason(

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from omnibase_infra.migrations import MigrationError
+from omnibase_infra.migrations.errors import AGAIN
+from omnibase_infra.migrations.runner import apply
+from omnibase_infra.migrations.session import Session
 
-from tests.cluster.migrations_kit import World, table
+from tests.cluster.migrations_kit import World, index, table
 from tests.cluster.postgres_kit import DebianPostgres
 
 APP, READER = "orders_app", "orders_reader"
@@ -67,6 +71,23 @@ def test_a_wanted_version_is_reached_from_below_and_from_above(world: World) -> 
     world.databases["orders"]["target_version"] = 0
     world.run("apply")
     assert world.tables("orders") == []
+
+
+@pytest.mark.req("C2.3")
+def test_what_was_interrupted_above_the_wanted_version_is_finished_by_the_command_that_is_told(world: World) -> None:
+    world.database("orders", {**table(1, "a"), **index(2, "a_id", "a (id)")})
+    world.run("apply")
+    world.sql("orders", "UPDATE schema_migrations SET state = 'applying' WHERE version = 2")
+    world.databases["orders"]["target_version"] = 1
+    told = "database orders: 0002_a_id was interrupted while applying; `up --to 2` finishes it"
+    assert world.status("orders", code=1)["problems"] == [told]
+    assert told in world.run("up", code=1)
+    assert "finish it with `up --to 2` first" in world.run("apply", code=2)
+    world.run("up", "--to", "2")
+    above = "database orders: is at version 2, above target_version 1; `apply` takes it back"
+    assert world.status("orders", code=1)["problems"] == [above]
+    world.run("apply")
+    assert world.tables("orders") == ["a"]
 
 
 @pytest.mark.req("C2.3")
@@ -131,6 +152,42 @@ def test_a_role_that_comes_later_gets_what_is_there_and_another_is_left_as_migra
     orders.run("apply")
     assert allowed(orders, READER, "a") == allowed(orders, READER, "schema_migrations") == {"SELECT"}
     assert allowed(orders, APP, "b") == {"SELECT", "INSERT", "UPDATE"}
+
+
+@pytest.mark.req("C2.1")
+def test_a_reader_that_writes_from_now_on_may_write_into_what_is_there_already(orders: World) -> None:
+    orders.write("orders", table(2, "b", up=f"REVOKE DELETE ON b FROM {APP}; REVOKE ALL ON b FROM {READER};"))
+    orders.run("apply")
+    orders.databases["orders"] |= {"writers": [APP, READER], "readers": []}
+    problems = orders.status("orders", command="verify", code=1)["problems"]
+    assert f"database orders: {READER} gets no INSERT on new tables" in problems
+    orders.run("apply")
+    assert allowed(orders, READER, "a") == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert allowed(orders, READER, "b") == {"INSERT", "UPDATE", "DELETE"}, "what a migration took stays taken"
+    assert allowed(orders, APP, "b") == {"SELECT", "INSERT", "UPDATE"}
+    assert allowed(orders, READER, "schema_migrations") == {"SELECT"}
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_connection_that_ends_before_a_commit_is_tried_again(
+    orders: World, monkeypatch: pytest.MonkeyPatch, *, recorded: bool
+) -> None:
+    if recorded:  # then it is the commit of the rights, otherwise that of the record
+        roles = {role: orders.databases["orders"].pop(role) for role in ("writers", "readers")}
+        orders.run("apply")
+        orders.databases["orders"] |= roles
+
+    def end(session: Session) -> None:
+        ((process,),) = session.ask("SELECT pg_backend_pid()")
+        orders.server.sql(f"SELECT pg_terminate_backend({process}, 10000)")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Session, "hide_record", end)
+        with pytest.raises(MigrationError, match=r"^database orders: .*; run the same command again$") as raised:
+            apply(orders.plan(), print)
+    assert raised.value.exit_code == AGAIN
+    orders.run("apply")
+    assert allowed(orders, APP, "a") == {"SELECT", "INSERT", "UPDATE", "DELETE"}
 
 
 @pytest.mark.req("C2.3")

@@ -18,7 +18,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 good, 1 failed or not as it should be, 2 bad input."""
+    """Run one command; 0 good, 1 failed or not as it should be, 2 bad input, 3 another try may do."""
     asked = _parser().parse_args(arguments)
     # as process 1 of a container it would ignore SIGTERM; so it stops the statement and takes it back
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -73,17 +73,17 @@ def _command(
 
 def _up(plan: Plan, asked: argparse.Namespace) -> int:
     runner.up(plan, _say, asked.to)
-    return _shown(runner.status(plan), asked, complete=asked.to is None)
+    return _shown(runner.status(plan if asked.to is None else plan.towards(asked.to)), asked)
 
 
 def _apply(plan: Plan, asked: argparse.Namespace) -> int:
     runner.apply(plan, _say)
-    return _shown(runner.verify(plan), asked, complete=True)
+    return _shown(runner.verify(plan), asked)
 
 
 def _down(plan: Plan, asked: argparse.Namespace) -> int:
     runner.down(plan, _say, asked.to)
-    return _shown(runner.status(plan), asked, complete=False)
+    return _shown(runner.status(plan.towards(asked.to)), asked)
 
 
 def _dry_run(plan: Plan, asked: argparse.Namespace) -> int:
@@ -100,11 +100,11 @@ def _dry_run(plan: Plan, asked: argparse.Namespace) -> int:
 
 
 def _status(plan: Plan, asked: argparse.Namespace) -> int:
-    return _shown(runner.status(plan), asked, complete=True)
+    return _shown(runner.status(plan), asked)
 
 
 def _verify(plan: Plan, asked: argparse.Namespace) -> int:
-    return _shown(runner.verify(plan), asked, complete=True)
+    return _shown(runner.verify(plan), asked)
 
 
 def _wait(plan: Plan, asked: argparse.Namespace) -> int:
@@ -113,8 +113,8 @@ def _wait(plan: Plan, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(found: list[Status], asked: argparse.Namespace, *, complete: bool) -> int:
-    """Print it; FAILED if there are problems, or if everything should be there and is not."""
+def _shown(found: list[Status], asked: argparse.Namespace) -> int:
+    """Print it; FAILED if anything is missing or not as it should be."""
     if asked.json:
         print(json.dumps({"databases": [_document(each) for each in found]}, indent=2))
     else:
@@ -124,8 +124,7 @@ def _shown(found: list[Status], asked: argparse.Namespace, *, complete: bool) ->
                 print(f"  pending  {name}")
             for problem in each.problems:
                 print(f"  problem  {problem}")
-    good = all(each.complete if complete else not each.problems for each in found)
-    return 0 if good else FAILED
+    return 0 if all(each.complete for each in found) else FAILED
 
 
 def _document(found: Status) -> dict[str, object]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FAILED, BAD_INPUT, LOST = 1, 2, 3
-"""Exit codes, as of `ops`: 1 it did not work or is not as it should be, 2 what was given cannot be used, 3 the
-connection was lost on the way: the same command goes on where it stopped."""
+FAILED, BAD_INPUT, AGAIN = 1, 2, 3
+"""Exit codes, as of `ops`: 1 it did not work or is not as it should be, 2 what was given cannot be used, 3 another try
+may do: the connection was lost on the way, or another runner was not done. The same command goes on where it was."""
 
 
 class MigrationError(Exception):

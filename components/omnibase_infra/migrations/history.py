@@ -75,6 +75,14 @@ class History:
         """The row of a step that was begun and whose end was not recorded."""
         return next((row for row in self.rows if row.state != APPLIED), None)
 
+    @property
+    def finishing(self) -> str:
+        """The command that finishes what was interrupted; empty where nothing was."""
+        row = self.interrupted
+        if row is None:
+            return ""
+        return f"up --to {row.version}" if row.state == APPLYING else f"down --to {row.version - 1}"
+
     def drift(self) -> list[str]:
         """Why nothing may run here: rows without files, other names, edited files, gaps."""
         by_version = {each.version: each for each in self.files}
@@ -111,7 +119,7 @@ class History:
         wanted = self._known(to) if to is not None else max((each.version for each in self.files), default=0)
         if to is not None and wanted < self.version:
             raise self._bad(f"is at version {self.version}, above {wanted}; `down --to {wanted}` takes back what is")
-        self._finish_first(REVERTING, "down --to")
+        self._finish_first(REVERTING)
         return [
             Step(migration=each, script=each.up, forward=True, resumed=self._is_interrupted(each))
             for each in self._missing()
@@ -127,9 +135,9 @@ class History:
         wanted = self._known(to)
         if wanted > self.version and self.interrupted is None:
             raise self._bad(f"is at version {self.version}, below {wanted}; `up --to {wanted}` leads there")
-        self._finish_first(APPLYING, "up --to")
+        self._finish_first(APPLYING)
         if self.interrupted is not None and wanted >= self.interrupted.version:
-            self._finish_first(REVERTING, "down --to")
+            self._finish_first(REVERTING)
         files = {each.version: each for each in self.files}
         leaving = [files[row.version] for row in reversed(self.rows) if row.version > wanted]
         for each in leaving:
@@ -150,11 +158,10 @@ class History:
             raise self._bad(f"there is no version {version}; known are 0 to {max(known, default=0)}")
         return version
 
-    def _finish_first(self, state: str, command: str) -> None:
+    def _finish_first(self, state: str) -> None:
         row = self.interrupted
         if row is not None and row.state == state:
-            wanted = row.version if state == APPLYING else row.version - 1
-            raise self._bad(f"{row.name} was interrupted while {state}; finish it with `{command} {wanted}` first")
+            raise self._bad(f"{row.name} was interrupted while {state}; finish it with `{self.finishing}` first")
 
     def _bad(self, problem: str) -> MigrationError:
         return MigrationError(f"database {self.database}: {problem}", exit_code=BAD_INPUT)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,14 +88,9 @@ class Plan(_Strict):
         """Names of the databases, each behind those that it is `after`, otherwise by name.
 
         Raises:
-            MigrationError: `after` names no database of the plan, or a circle.
+            MigrationError: two sets share a record, or `after` names no database of the plan, or a circle.
         """
-        refuse([
-            f"databases.{name}.after: {other!r} is no other database of the plan"
-            for name, each in self.databases.items()
-            for other in each.after
-            if other == name or other not in self.databases
-        ])  # fmt: skip
+        refuse([*self._shared_records(), *self._unknown_names()])
         sorter = TopologicalSorter({name: each.after for name, each in self.databases.items()})
         try:
             sorter.prepare()
@@ -105,6 +104,24 @@ class Plan(_Strict):
             sorter.done(*ready)
         return found
 
+    def _shared_records(self) -> Iterator[str]:
+        """Two sets with one record: one would wait for the other's lock, and find rows that are not its own."""
+        first: dict[tuple[object, ...], str] = {}
+        for name, each in self.databases.items():
+            place, table = each.connection, each.tracking_table
+            other = first.setdefault((place.host, place.port, place.database, table), name)
+            if other != name:
+                yield (
+                    f"databases.{name}: database {place.database!r} and tracking_table {table!r} are those of "
+                    f"databases.{other}; give each its own database, or its own tracking_table"
+                )
+
+    def _unknown_names(self) -> Iterator[str]:
+        for name, each in self.databases.items():
+            for other in each.after:
+                if other == name or other not in self.databases:
+                    yield f"databases.{name}.after: {other!r} is no other database of the plan"
+
     def only(self, name: str) -> Plan:
         """The same for one database; what it is `after` is taken for complete.
 
@@ -117,6 +134,18 @@ class Plan(_Strict):
         alone = self.databases[name].model_copy(update={"after": []})
         return self.model_copy(update={"databases": {name: alone}})
 
+    def towards(self, version: int) -> Plan:
+        """The same with another version wanted of every database."""
+        changes = {"target_version": version}
+        databases = {name: each.model_copy(update=changes) for name, each in self.databases.items()}
+        return self.model_copy(update={"databases": databases})
+
+    def hurried(self, seconds: float) -> Plan:
+        """The same for one try by somebody who tries again himself, and has so many seconds left; libpq needs two."""
+        connect = max(2, min(self.limits.connect, math.ceil(seconds)))
+        limits = self.limits.model_copy(update={"reach": 0, "connect": connect})
+        return self.model_copy(update={"limits": limits})
+
 
 def read_plan(path: Path) -> Plan:
     """Read a plan in JSON; its directories become absolute.
@@ -125,18 +154,28 @@ def read_plan(path: Path) -> Plan:
         MigrationError: not readable, not JSON, or fields that are wrong; all of them together.
     """
     try:
-        plan = Plan.model_validate_json(path.read_bytes())
+        plan = Plan.model_validate(json.loads(path.read_bytes(), object_pairs_hook=_once))
     except OSError as error:
         raise MigrationError(f"plan {path}: {error.strerror}", exit_code=BAD_INPUT) from error
     except ValidationError as error:
         lines = [f"plan {path}: {_field(each['loc'])}{each['msg']}" for each in error.errors(include_url=False)]
         raise MigrationError(*lines, exit_code=BAD_INPUT) from error
+    except ValueError as error:
+        raise MigrationError(f"plan {path}: Invalid JSON: {error}", exit_code=BAD_INPUT) from error
     plan.order()
     base = path.resolve().parent
     databases = {
         name: each.model_copy(update={"directory": base / each.directory}) for name, each in plan.databases.items()
     }
     return plan.model_copy(update={"databases": databases})
+
+
+def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of which the last field of a name would count and the others would not."""
+    twice = [name for name, count in Counter(name for name, _ in fields).items() if count > 1]
+    if twice:
+        raise ValueError(f"{', '.join(map(repr, twice))} is there more than once in one object; give it once")
+    return dict(fields)
 
 
 def _field(place: tuple[int | str, ...]) -> str:

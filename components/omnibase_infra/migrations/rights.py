@@ -16,21 +16,24 @@ _KINDS = {"TABLES": _ROWS, "SEQUENCES": _VALUES}
 MISSING_ROLES = "SELECT name FROM unnest(%s::text[]) name WHERE to_regrole(quote_ident(name)) IS NULL"
 """Given names of roles; those that there are not."""
 
-NEW_ROLES = """SELECT name FROM unnest(%s::text[]) name WHERE NOT EXISTS (
-  SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) a
-  WHERE d.defaclrole = current_user::regrole AND d.defaclnamespace = 'public'::regnamespace AND d.defaclobjtype = 'r'
-    AND a.grantee = quote_ident(name)::regrole)"""
-"""Given names of roles; those that get nothing of what the owner will make."""
+MISSING_RIGHTS = """WITH given(role, writes) AS (SELECT unnest(%s::text[]), true UNION ALL
+    SELECT unnest(%s::text[]), false),
+  wanted(letter, kind, privilege, writes) AS (VALUES ('r', 'TABLES', 'SELECT', false), ('r', 'TABLES', 'INSERT', true),
+    ('r', 'TABLES', 'UPDATE', true), ('r', 'TABLES', 'DELETE', true), ('S', 'SEQUENCES', 'SELECT', false),
+    ('S', 'SEQUENCES', 'USAGE', true))
+SELECT role, kind, privilege FROM given JOIN wanted ON given.writes OR NOT wanted.writes
+  WHERE NOT EXISTS (SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) a
+    WHERE d.defaclrole = current_user::regrole AND d.defaclnamespace = 'public'::regnamespace
+      AND d.defaclobjtype::text = letter AND a.grantee = quote_ident(role)::regrole AND a.privilege_type = privilege)"""
+"""Given writers and readers; each right that a role does not get of what the owner will make, with role and kind. The
+role is new, or it reads no longer only: so it lacks the right on what is there too."""
 
 OWNED = """SELECT CASE relkind WHEN 'S' THEN 'SEQUENCES' ELSE 'TABLES' END, oid::regclass::text FROM pg_class
   WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND pg_get_userbyid(relowner) = current_user ORDER BY 2"""
 """Kind and name of everything with rows or values that the owner has."""
 
-PROBLEMS = """WITH given(role, writes) AS (SELECT unnest(%s::text[]), true UNION ALL SELECT unnest(%s::text[]), false),
-  wanted(kind, words, privilege, writes) AS (VALUES ('r', 'tables', 'SELECT', false), ('r', 'tables', 'INSERT', true),
-    ('r', 'tables', 'UPDATE', true), ('r', 'tables', 'DELETE', true), ('S', 'sequences', 'SELECT', false),
-    ('S', 'sequences', 'USAGE', true))
+PROBLEMS = """WITH given(role, writes) AS (SELECT unnest(%s::text[]), true UNION ALL SELECT unnest(%s::text[]), false)
 SELECT 'PUBLIC has ' || string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) || ' on the database'
   FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
   WHERE d.datname = current_database() AND a.grantee = 0 HAVING count(*) > 0
@@ -46,12 +49,6 @@ UNION ALL
 SELECT role || ' may make objects in schema public' FROM given WHERE has_schema_privilege(role, 'public', 'CREATE')
 UNION ALL
 SELECT role || ' is a member of the owner' FROM given WHERE pg_has_role(role, current_user, 'MEMBER')
-UNION ALL
-SELECT role || ' gets no ' || privilege || ' on new ' || words
-  FROM given JOIN wanted ON given.writes OR NOT wanted.writes
-  WHERE NOT EXISTS (SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) a
-    WHERE d.defaclrole = current_user::regrole AND d.defaclnamespace = 'public'::regnamespace
-      AND d.defaclobjtype::text = kind AND a.grantee = quote_ident(role)::regrole AND a.privilege_type = privilege)
 UNION ALL
 SELECT role || ' may change ' || c.oid::regclass FROM given, pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -74,11 +71,11 @@ class Rights:
         """All that get rights on rows."""
         return [*self.writers, *self.readers]
 
-    def statements(self, new: Sequence[str], owned: Sequence[tuple[str, str]]) -> Iterator[str]:
+    def statements(self, missing: Sequence[tuple[str, str, str]], owned: Sequence[tuple[str, str]]) -> Iterator[str]:
         """What the owner runs.
 
         Args:
-            new: roles that also get what is there.
+            missing: role, kind and right, of which it also gets what is there.
             owned: kind and name of that.
         """
         database = _quoted(self.database)
@@ -90,15 +87,11 @@ class Rights:
         yield f"GRANT USAGE ON SCHEMA public TO {_names(self.roles)}"
         for role in self.roles:
             for kind, rights in _KINDS.items():
-                words = self._words(role, rights)
+                words = ", ".join(rights) if role in self.writers else "SELECT"
                 yield f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {words} ON {kind} TO {_quoted(role)}"
-        for role in new:
-            for kind, name in owned:
-                words = self._words(role, _KINDS[kind])
-                yield f"GRANT {words} ON {kind.removesuffix('S')} {name} TO {_quoted(role)}"
-
-    def _words(self, role: str, rights: Sequence[str]) -> str:
-        return ", ".join(rights) if role in self.writers else "SELECT"
+        for role, kind, right in missing:
+            for name in (name for owned_kind, name in owned if owned_kind == kind):
+                yield f"GRANT {right} ON {kind.removesuffix('S')} {name} TO {_quoted(role)}"
 
 
 def _names(roles: Sequence[str]) -> str:

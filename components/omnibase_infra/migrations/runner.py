@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psycopg
-
-from omnibase_infra.migrations.errors import BAD_INPUT, FAILED, LOST, MigrationError
+from omnibase_infra.migrations.errors import AGAIN, BAD_INPUT, MigrationError
 from omnibase_infra.migrations.files import IndexChange, Migration, Script, migrations, read_files
 from omnibase_infra.migrations.history import APPLIED, APPLYING, REVERTING, History, Record, Step
 from omnibase_infra.migrations.plan import Database, Plan
-from omnibase_infra.migrations.rights import NEW_ROLES, OWNED, PROBLEMS, Rights
+from omnibase_infra.migrations.rights import MISSING_RIGHTS, OWNED, PROBLEMS, Rights
 from omnibase_infra.migrations.session import Session, opened
 
 Say = Callable[[str], None]
@@ -57,9 +55,10 @@ class _Set:
         """Where it stands, by its record and its indexes."""
         history = self.history()
         found = [*history.drift(), *self._halves(history)]
-        if history.surplus:
-            words = f"is at version {history.version}, above target_version {history.target}; `apply` takes it back"
-            found.append(f"database {history.database}: {words}")
+        row = history.interrupted
+        if history.surplus and (row is None or row.state != APPLYING):  # `apply` would have it finished first
+            words = f"is at version {history.surplus[-1].version}, above target_version {history.target}"
+            found.append(f"database {history.database}: {words}; `apply` takes it back")
         names = [each.name for each in history.pending]
         return Status(
             database=self.session.name,
@@ -72,7 +71,7 @@ class _Set:
     def _halves(self, history: History) -> Iterator[str]:
         row = history.interrupted
         if row is not None and not self.session.holder():  # otherwise a runner is in the middle of it
-            command = "up" if row.state == APPLYING else f"down --to {row.version - 1}"
+            command = "up" if row.state == APPLYING and row not in history.surplus else history.finishing
             yield f"database {history.database}: {row.name} was interrupted while {row.state}; `{command}` finishes it"
         for index in self.session.broken_indexes():
             if row is None:
@@ -168,8 +167,9 @@ def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
         found = {}
         for each in _undrifted(sets):
             history = each.history()
-            back = to is not None and to < history.version
-            found[each.session.name] = history.steps_down(to) if back and to is not None else history.steps_up(to)
+            found[each.session.name] = (
+                history.steps_down(to) if to is not None and to < history.version else history.steps_up(to)
+            )
         return found
 
 
@@ -204,7 +204,7 @@ def wait(plan: Plan, say: Say, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     told = ""
     read_sets(plan)  # what is wrong with files does not pass by waiting
-    while missing := _missing(plan):
+    while missing := _missing(plan.hurried(deadline - time.monotonic())):
         if time.monotonic() > deadline:
             raise MigrationError(*(f"{line}; waited {seconds:g} s" for line in missing))
         if told != (told := "; ".join(missing)):
@@ -224,13 +224,7 @@ def _missing(plan: Plan) -> list[str]:
 def _missing_of(it: _Set) -> Iterator[str]:
     history = it.history()
     known = {each.version for each in it.files}
-    older = History(
-        database=history.database,
-        files=history.files,
-        rows=[row for row in history.rows if row.version in known],
-        prefix=history.prefix,
-        target=history.target,
-    )
+    older = replace(history, rows=[row for row in history.rows if row.version in known])
     yield from older.drift()
     if older.pending:
         names = ", ".join(each.name for each in older.pending)
@@ -300,8 +294,14 @@ def _rights_problems(it: _Set) -> list[str]:
     rights = _rights(it)
     if not rights.roles:
         return []
-    found = it.session.ask(PROBLEMS, rights.writers, rights.readers, it.settings.tracking_table)
-    return [f"database {it.session.name}: {problem}" for (problem,) in found]
+    found = [words for (words,) in it.session.ask(PROBLEMS, rights.writers, rights.readers, it.settings.tracking_table)]
+    found += [f"{role} gets no {right} on new {kind.lower()}" for role, kind, right in _missing_rights(it)]
+    return [f"database {it.session.name}: {problem}" for problem in found]
+
+
+def _missing_rights(it: _Set) -> Sequence[tuple[str, str, str]]:
+    rights = _rights(it)
+    return it.session.ask(MISSING_RIGHTS, rights.writers, rights.readers)
 
 
 def _give_rights(it: _Set, say: Say) -> None:
@@ -310,8 +310,7 @@ def _give_rights(it: _Set, say: Say) -> None:
         return
     session, rights = it.session, _rights(it)
     with session.transaction():
-        new = [role for (role,) in session.ask(NEW_ROLES, rights.roles)]
-        for statement in rights.statements(new, session.ask(OWNED)):
+        for statement in rights.statements(_missing_rights(it), session.ask(OWNED)):
             session.ask(statement)
         session.hide_record()
     if problems := _rights_problems(it):
@@ -332,19 +331,15 @@ def _verified(it: _Set) -> Status:
     problems += _rights_problems(it)
     if not found.pending:
         problems += _missing_tables(it)
-    return Status(
-        database=found.database,
-        version=found.version,
-        applied=found.applied,
-        pending=found.pending,
-        problems=problems,
-    )
+    return replace(found, problems=problems)
 
 
 def _broken_promise(session: Session, migration: Migration) -> Iterator[str]:
     try:
         _keep_promise(session, migration)
     except MigrationError as error:
+        if error.exit_code == AGAIN:
+            raise
         yield from error.problems
 
 
@@ -374,18 +369,14 @@ def _run(it: _Set, step: Step, say: Say) -> None:
 
 def _run_in_transaction(it: _Set, step: Step, start: float) -> None:
     session = it.session
-    try:
-        with session.transaction():
-            session.run(step.script)
-            session.fresh()  # the record is the owner's, whatever the file has SET
-            if step.forward:
-                session.insert(_record(it, step.migration, APPLIED), _milliseconds(start))
-                _keep_promise(session, step.migration)
-            else:
-                session.forget(step.migration.version)
-    except psycopg.Error as error:  # the commit itself
-        code = FAILED if session.alive else LOST
-        raise session.failure(f"{step.script.file}: {str(error).strip()}; run the same command again", code) from error
+    with session.transaction(step.script):
+        session.run(step.script)
+        session.fresh()  # the record is the owner's, whatever the file has SET
+        if step.forward:
+            session.insert(_record(it, step.migration, APPLIED), _milliseconds(start))
+            _keep_promise(session, step.migration)
+        else:
+            session.forget(step.migration.version)
 
 
 def _keep_promise(session: Session, migration: Migration) -> None:
@@ -394,10 +385,10 @@ def _keep_promise(session: Session, migration: Migration) -> None:
     if migration.verify is None:
         return
     try:
-        with session.transaction(read_only=True):
+        with session.transaction(migration.verify, read_only=True):
             session.run(migration.verify)
     except MigrationError as error:
-        if error.exit_code == LOST:
+        if error.exit_code == AGAIN:
             raise
         words = f"what {migration.name} promises is not there"
         raise MigrationError(*(f"{problem}; {words}" for problem in error.problems)) from error
@@ -408,15 +399,15 @@ def _run_concurrently(it: _Set, step: Step, change: IndexChange, say: Say) -> No
     session, start = it.session, time.monotonic()
     if not step.resumed:
         _begin(it, step, change)
+    session.unhurried()
     if not (step.resumed and _cleaned(session, step.script, change, say)):
-        session.unhurried()
         try:
             session.run(step.script)
-        except MigrationError:
-            if session.alive:
-                _undo(session, step, change)
+        except MigrationError as error:
+            if error.exit_code != AGAIN:
+                _undo(session, step, change, error)
             raise
-        session.fresh()
+    session.fresh()
     _end(session, step, start)
     if step.forward:
         _keep_promise(session, step.migration)
@@ -438,16 +429,25 @@ def _end(session: Session, step: Step, start: float) -> None:
         session.forget(step.migration.version)
 
 
-def _undo(session: Session, step: Step, change: IndexChange) -> None:
-    """After an error of the statement: half a new index goes; half a dropped one stays, for the next try."""
-    if change.comes:
-        _clean(session, change)
-    elif session.index_is_valid(change.index) is False:
-        return
-    if step.forward:
-        session.forget(step.migration.version)
-    else:
-        session.mark(step.migration.version, APPLIED, 0)
+def _undo(session: Session, step: Step, change: IndexChange, error: MigrationError) -> None:
+    """After an error of the statement: half a new index goes; half a dropped one stays, for the next try.
+
+    In no more time than any other statement has: what held up the index holds this up too. Then it also stays.
+    """
+    try:
+        session.fresh()
+        if change.comes:
+            _clean(session, step.script, change)
+        elif session.index_is_valid(change.index) is False:
+            return
+        if step.forward:
+            session.forget(step.migration.version)
+        else:
+            session.mark(step.migration.version, APPLIED, 0)
+    except MigrationError as left:
+        words = f"half of index {change.index} stays, and the next try begins with it"
+        problems = [*error.problems, *(f"{problem}; {words}" for problem in left.problems)]
+        raise MigrationError(*problems, exit_code=error.exit_code) from error
 
 
 def _cleaned(session: Session, script: Script, change: IndexChange, say: Say) -> bool:
@@ -457,14 +457,14 @@ def _cleaned(session: Session, script: Script, change: IndexChange, say: Say) ->
         return True
     if change.comes and valid is False:
         say(f"{session.name}: {script.file} was interrupted; index {change.index} is invalid, dropped and built again")
-        _clean(session, change)
+        _clean(session, script, change)
     return False
 
 
-def _clean(session: Session, change: IndexChange) -> None:
+def _clean(session: Session, script: Script, change: IndexChange) -> None:
+    """Drop what is left of an index that was not finished; an error names the file that made it."""
     if session.index_is_valid(change.index) is False:
-        session.unhurried()
-        session.drop_index(change.index)
+        session.run(replace(script, text=f"DROP INDEX CONCURRENTLY IF EXISTS {change.index}"))
 
 
 def _record(it: _Set, migration: Migration, state: str) -> Record:

@@ -15,13 +15,12 @@ import psycopg
 from psycopg import sql
 
 from omnibase_infra.migrations.certificate import certificate_problem
-from omnibase_infra.migrations.errors import FAILED, LOST, MigrationError, NotReadyError
+from omnibase_infra.migrations.errors import AGAIN, FAILED, MigrationError, NotReadyError
 from omnibase_infra.migrations.files import Script
 from omnibase_infra.migrations.history import Record
 from omnibase_infra.migrations.plan import Database, Limits
 from omnibase_infra.migrations.rights import MISSING_ROLES
 from omnibase_infra.migrations.sql import line_of
-from omnibase_infra.migrations.tracking import tracking_sql
 
 _LOCK_CLASS = 0x6D696772  # "migr"
 _LOCK_PAUSE_SECONDS = 0.2
@@ -37,6 +36,17 @@ _HOLDERS = """SELECT a.pid, a.usename, a.application_name, a.backend_start::time
   JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
   AND l.classid = %s AND l.objid = %s AND a.datname = current_database()
   AND a.pid <> pg_backend_pid()"""
+_TRACKING = """CREATE TABLE IF NOT EXISTS {} (
+  version integer PRIMARY KEY,
+  name text NOT NULL UNIQUE,
+  sha256_up text NOT NULL,
+  sha256_down text NOT NULL,
+  state text NOT NULL DEFAULT 'applied' CHECK (state IN ('applied', 'applying', 'reverting')),
+  applied_at timestamptz NOT NULL DEFAULT now(),
+  applied_by text NOT NULL DEFAULT session_user,
+  duration_ms integer NOT NULL
+)"""
+"""The table that records what ran."""
 _INSERT = """INSERT INTO {} (version, name, sha256_up, sha256_down, state, duration_ms)
   VALUES (%s, %s, %s, %s, %s, %s)"""
 _ADD_STATE = """ALTER TABLE {} ADD COLUMN state text NOT NULL DEFAULT 'applied'
@@ -51,9 +61,18 @@ _ROWS = """SELECT version, name, sha256_up, sha256_down, coalesce(to_jsonb(t) ->
 _INDEX = "SELECT indexrelid, indisvalid AND indisready FROM pg_index WHERE indexrelid = to_regclass(%s)"
 _BROKEN_INDEXES = """SELECT indexrelid, indexrelid::regclass::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid
   WHERE NOT indisvalid AND pg_get_userbyid(c.relowner) = current_user ORDER BY 2"""
-_BUILDING = "SELECT index_relid, pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+_BUILDING = """SELECT indexrelid, p.pid FROM pg_stat_progress_create_index p
+  JOIN pg_locks l ON l.pid = p.pid AND l.database = p.datid AND l.locktype = 'relation' AND l.granted
+    AND l.mode = 'ShareUpdateExclusiveLock'
+  JOIN pg_index i ON i.indrelid = l.relation AND NOT i.indisvalid
+  WHERE p.datname = current_database()"""
+"""By the lock on its table, which everybody sees: which index it is stays hidden where another login builds it."""
+_CONCURRENT_ADVICE = (
+    "an older transaction, or a backup, holds it up: see pg_stat_activity; or limits.concurrent is too short"
+)
 _EXTENSION_ADVICE = "only a superuser makes it: have it named in the `extensions` of the database, which come first"
 _CONNECT_ADVICE = (
+    ("root certificate file", "name connection.ca_file, the authority that signs the server's certificate"),
     ("no encryption", "it takes nobody without TLS: connection.sslmode verify-full"),
     ("pg_hba.conf", "no line of its pg_hba lets {user} into {database} from here; migrations come from their Job"),
     ("password authentication failed", "the role's password is another one; connection.password_file is read anew"),
@@ -106,6 +125,11 @@ class Session:
             "search_path": "public",
             "standard_conforming_strings": "on",
             "client_connection_check_interval": _LOST_CHECK,  # a runner that was killed stops its statement
+            # of a runner whose machine is gone the server hears no end, and would keep its lock for two hours
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "60s",
             "lock_timeout": f"{limits.table_lock * 1000:.0f}",
             "statement_timeout": f"{limits.statement * 1000:.0f}",
             "idle_in_transaction_session_timeout": "60s",
@@ -114,7 +138,7 @@ class Session:
             "host": place.host, "port": place.port, "dbname": place.database, "user": place.user,
             "sslmode": place.sslmode, "connect_timeout": limits.connect,
             # on the way to a server of others, a connection that says nothing while an index is built is forgotten
-            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000,
             "application_name": f"migrations, pid {os.getpid()} on {socket.gethostname()}",
             "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
         }  # fmt: skip
@@ -174,9 +198,8 @@ class Session:
         while not self._value("SELECT pg_try_advisory_lock(%s, %s)", _LOCK_CLASS, self._lock_key):
             if time.monotonic() > deadline:
                 waited = f"another runner was not done after {self._limits.runner_lock:g} s"
-                raise self.failure(
-                    f"{waited}: {self.holder() or 'it has just ended'}; wait for it, or end it if it hangs"
-                )
+                holder = self.holder() or "it has just ended"
+                raise self.failure(f"{waited}: {holder}; wait for it, or end it if it hangs", AGAIN)
             time.sleep(_LOCK_PAUSE_SECONDS)
 
     def holder(self) -> str:
@@ -197,7 +220,7 @@ class Session:
         has_state = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'state'"
         if not self.exists(table):
             with self.transaction():
-                self._do(tracking_sql(table))
+                self._do(_TRACKING)
                 self.hide_record()  # default privileges may have let the application write into it
         elif not self._value(has_state, _quoted(table)):
             self._do(_ADD_STATE)
@@ -232,12 +255,19 @@ class Session:
             raise self.failure(f"table {self._settings.tracking_table} was changed by somebody else meanwhile")
 
     @contextmanager
-    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
-        """All or nothing; what is read only is always taken back."""
-        with self._connection.transaction(force_rollback=read_only):
-            if read_only:
-                self._connection.execute("SET TRANSACTION READ ONLY")
-            yield
+    def transaction(self, script: Script | None = None, *, read_only: bool = False) -> Iterator[None]:
+        """All or nothing; what is read only is always taken back.
+
+        Raises:
+            MigrationError: also where it cannot begin or end, with the name of the file that it is for.
+        """
+        try:
+            with self._connection.transaction(force_rollback=read_only):
+                if read_only:
+                    self._connection.execute("SET TRANSACTION READ ONLY")
+                yield
+        except psycopg.Error as error:
+            raise (self._failed(error) if script is None else self._explained(script, error)) from error
 
     def fresh(self) -> None:
         """Take back what a file before this one has SET for the session."""
@@ -248,6 +278,8 @@ class Session:
         try:
             self._connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._settings.owner)))
         except psycopg.Error as error:
+            if self._code(error) == AGAIN:
+                raise self._failed(error) from error
             user, owner = self._settings.connection.user, self._settings.owner
             raise self._not_ready(f"{_first_line(error)}; {user} works as {owner}: GRANT {owner} TO {user}") from error
 
@@ -278,16 +310,11 @@ class Session:
         position = error.diag.statement_position
         line = f":{line_of(script.text, int(position) - 1)}" if position else ""
         details = [words for words in (error.diag.message_detail, error.diag.message_hint) if words]
-        details += _advice(error)
-        code = FAILED if self.alive else LOST
-        if code == LOST:
+        details += _advice(script, error)
+        code = self._code(error)
+        if code == AGAIN:
             details.append("the connection is lost; run the same command again, it goes on where it stopped")
         return self.failure("; ".join([f"{script.file}{line}: {_first_line(error)}", *details]), code)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the connection still stands."""
-        return not self._connection.closed
 
     def exists(self, table: str) -> bool:
         """Whether the table is there."""
@@ -307,10 +334,6 @@ class Session:
             raise self.failure(f"index {index} is being built by server process {builder}; wait for it")
         return bool(row[1])
 
-    def drop_index(self, index: str) -> None:
-        """Drop what is left of an index that was not finished. The name is as the file has it, one checked token."""
-        self._do(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
-
     def broken_indexes(self) -> list[str]:
         """Indexes of the owner that are not whole and are not being built."""
         building = self._building()
@@ -318,7 +341,7 @@ class Session:
 
     def _building(self) -> dict[int, int]:
         """Index -> server process that builds it at this moment."""
-        return dict(self._observed(_BUILDING))
+        return dict(self._do(_BUILDING).fetchall())
 
     def _observed(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What sessions do. The login sees other runners, which log in as it does; the owner would see nobody."""
@@ -349,14 +372,23 @@ class Session:
             table = self._settings.tracking_table
             raise self.failure(f"table {table} is another tool's: {_first_line(error)}; name another one") from error
         except psycopg.Error as error:
-            code = FAILED if self.alive else LOST
-            raise self.failure(f"{_first_line(error)}; run the same command again", code) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: psycopg.Error) -> MigrationError:
+        """What the server said to a statement of the runner's own."""
+        return self.failure(f"{_first_line(error)}; run the same command again", self._code(error))
+
+    def _code(self, error: psycopg.Error) -> int:
+        """AGAIN where the connection ended with the error."""
+        return FAILED if not self._connection.closed and error.diag.severity_nonlocalized != "FATAL" else AGAIN
 
 
-def _advice(error: psycopg.Error) -> list[str]:
+def _advice(script: Script, error: psycopg.Error) -> list[str]:
     """What to do about an error of a file, at most one."""
     if isinstance(error, psycopg.errors.InsufficientPrivilege) and "extension" in _first_line(error):
         return [_EXTENSION_ADVICE]
+    if isinstance(error, psycopg.errors.QueryCanceled) and script.change is not None:
+        return [_CONCURRENT_ADVICE]
     return [words for kind, words in _ADVICE if isinstance(error, kind)][:1]
 
 

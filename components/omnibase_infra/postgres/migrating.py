@@ -150,7 +150,7 @@ def job(it: Migrations, incarnation: pulumi.Input[str] | None = None) -> Hardene
         "secret_mounts": list(_secrets(it)),
         "calls": [{"party": it.party, "ports": [it.port]}],
         "deadline_seconds": _DEADLINE_SECONDS,
-        # another try would not change it; whatever else ends a pod (a drain, a lost connection) gets three more
+        # another try would not change it; a drain, a lost connection, a lock of another runner get three more
         "final_exit_codes": [FAILED, BAD_INPUT],
     }
     if not isinstance(it.host, str):

@@ -150,10 +150,14 @@ def test_what_was_interrupted_is_resumed_in_its_own_direction_only() -> None:
 
 def plan(**after: list[str]) -> Plan:
     """A plan of databases that wait for each other."""
-    connection = {"host": "localhost", "database": "d", "user": "u"}
     return Plan.model_validate({
         "databases": {
-            name: {"connection": connection, "directory": name, "owner": "o", "after": before}
+            name: {
+                "connection": {"host": "localhost", "database": name, "user": "u"},
+                "directory": name,
+                "owner": "o",
+                "after": before,
+            }
             for name, before in after.items()
         }
     })  # fmt: skip
@@ -178,6 +182,18 @@ def test_databases_that_wait_for_each_other_or_for_nobody_are_refused() -> None:
         plan(a=["x"]).order()
     with pytest.raises(MigrationError, match="'a' is no other database"):
         plan(a=["a"]).order()
+
+
+def test_two_sets_with_one_record_are_refused_and_two_records_in_one_database_are_not() -> None:
+    both = plan(a=[], b=[])
+    first = both.databases["a"]
+    shared = both.model_copy(update={"databases": {"a": first, "b": first}})
+    words = r"databases\.b: database 'a' and tracking_table 'schema_migrations' are those of databases\.a"
+    with pytest.raises(MigrationError, match=words) as raised:
+        shared.order()
+    assert raised.value.exit_code == 2
+    other = first.model_copy(update={"tracking_table": "others"})
+    assert both.model_copy(update={"databases": {"a": first, "b": other}}).order() == ["a", "b"]
 
 
 def test_one_database_of_a_plan_stands_alone() -> None:
@@ -206,7 +222,13 @@ def test_every_wrong_field_of_a_plan_is_named(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "No such file"), ("{", "Invalid JSON"), ('{"databases": {}}', "at least 1 item")]
+    ("text", "words"),
+    [
+        (None, "No such file"),
+        ("{", "Invalid JSON"),
+        ('{"databases": {}}', "at least 1 item"),
+        ('{"databases": {"a": 1, "b": 2, "a": 3}}', "'a' is there more than once in one object; give it once"),
+    ],
 )
 def test_a_plan_that_is_none_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
     path = tmp_path / "plan.json"

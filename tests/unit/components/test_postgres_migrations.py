@@ -204,7 +204,8 @@ def test_a_concurrent_index_is_welcome_as_no_transaction_holds_all_files() -> No
 
 def test_names_of_roles_are_quoted_and_readers_only_read() -> None:
     rights = Rights(database="orders", migrator="m", writers=["user"], readers=["reader"])
-    found = list(rights.statements(["reader"], [("TABLES", "notes"), ("SEQUENCES", "notes_id_seq")]))
+    missing = [("reader", "TABLES", "SELECT"), ("reader", "SEQUENCES", "SELECT")]
+    found = list(rights.statements(missing, [("TABLES", "notes"), ("SEQUENCES", "notes_id_seq")]))
     assert 'GRANT USAGE ON SCHEMA public TO "user", "reader"' in found
     assert found[-2:] == [
         'GRANT SELECT ON TABLE notes TO "reader"',
