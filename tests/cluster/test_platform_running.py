@@ -34,6 +34,18 @@ def test_outputs_name_the_service_and_both_pooled_endpoints(outputs: dict[str, A
     assert outputs["database_ro_endpoint"] == f"database-pooler-ro.{NAMESPACE}.svc.cluster.local:5432"
 
 
+@pytest.mark.req("R10")
+@pytest.mark.parametrize(("service_of", "recovers"), [("database-rw", "f"), ("database-ro", "t")])
+def test_a_command_is_brought_to_the_primary_or_a_standby_by_its_service(
+    outputs: dict[str, Any], kubectl: Kubectl, service_of: str, recovers: str
+) -> None:
+    """As all runbooks of databases do it."""
+    place = ("-n", NAMESPACE, f"service/{service_of}", "-c", "postgres")
+    asked = kubectl("exec", *place, "--", "timeout", "5", "psql", "-tAc", "SELECT pg_is_in_recovery()")
+    assert asked.strip() == recovers
+    assert kubectl("logs", *place, "--tail", "1")
+
+
 @pytest.mark.req("C2.2")
 def test_a_row_written_through_the_rw_pooler_is_read_through_the_ro_pooler(service: Service) -> None:
     key = str(uuid.uuid4())
