@@ -183,6 +183,15 @@ def test_an_archive_is_shared_where_the_generations_of_a_cluster_are_the_same(
     assert found == shared
 
 
+@pytest.mark.req("P19")
+def test_a_stack_that_rescues_another_writes_beside_its_archive(tmp_path: Path) -> None:
+    shared = {"s3://omnibase-prod-backups/postgres": "s3://omnibase-staging-backups/postgres"}
+    directory = stacks(
+        tmp_path, **shared, **{"  omnibase-infra:backup:\n": "  omnibase-infra:backup:\n    generation: 2\n"}
+    )
+    load_stack_file(directory, "prod", {})
+
+
 def test_a_neighbours_file_that_cannot_be_read_is_its_own_problem(tmp_path: Path) -> None:
     (stacks(tmp_path) / "Pulumi.staging.yaml").write_text("config: [\n")
     load_stack_file(tmp_path, "prod", {})
