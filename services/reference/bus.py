@@ -39,7 +39,7 @@ class Bus:
     async def run(self) -> None:
         """Connect, trying until a server takes us, and stay.
 
-        The client itself connects again when a server is lost; one that a server has refused closes for good.
+        The client itself connects again when a server is lost; when one calls something an error it closes for good.
 
         Raises:
             OSError: the certificate authority cannot be read, or the client has closed itself.
