@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import structlog
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(Observe, metrics=metrics)  # outermost: it counts the faults too
     app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _malformed)
     _add_probes(app, database, messages, metrics)
     _add_settings(app, documents)
     _add_notes(app, database, messages, Receipts(settings.receipt_key_file))
@@ -144,3 +148,9 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     await _log.aerror("database unavailable", error=str(error))
     body: dict[str, Any] = {"detail": "the database is not available; the request may be sent again with the same key"}
     return JSONResponse(body, status_code=503, headers={"Retry-After": "5"})
+
+
+async def _malformed(_request: Request, error: Exception) -> Response:
+    """FastAPI's own answer, in ASCII: it shows what was sent, which may hold half a character that UTF-8 has not."""
+    detail = jsonable_encoder(cast(RequestValidationError, error).errors())
+    return Response(json.dumps({"detail": detail}), status_code=422, media_type="application/json")

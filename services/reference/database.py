@@ -95,9 +95,12 @@ class Database:
         self, endpoint: str, work: Callable[[AsyncSession], Awaitable[Result]], deadline: float
     ) -> Result:
         limit = min(self._settings.database_attempt_seconds, deadline - time.monotonic())
-        # A host that vanished answers nothing: without a limit of ours the kernel would wait for minutes.
-        async with asyncio.timeout(limit), self._endpoints[endpoint].sessions.begin() as session:
-            return await work(session)
+        # A host that vanished answers nothing: without a limit of ours the kernel would wait for minutes. The limit is
+        # for the commit too, which waits for standbys; at the end of a `begin()` block it could not be cancelled.
+        async with asyncio.timeout(limit), self._endpoints[endpoint].sessions() as session:
+            result = await work(session)
+            await session.commit()
+            return result
 
     async def ping(self, endpoint: str, seconds: float) -> None:
         """Ask the endpoint for one row.

@@ -24,6 +24,7 @@ from services.reference.middleware import HEADER
 TOPIC = "onex.evt.reference.note-created.v1"
 STREAM = TOPIC.replace(".", "_")
 _LOOK_SECONDS = 5.0  # how long rows of a process that was killed wait for another
+_PUBLISH_SECONDS = 1.0  # and up to 3 s for the last event, and the commit: less than one attempt at the database
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _log = structlog.get_logger("events")
 
@@ -37,10 +38,6 @@ class NoteCreated(BaseModel):
     key: str
     created_at: datetime.datetime
     correlation_id: str | None = None
-
-
-class PublishError(Exception):
-    """The bus did not take an event; it stays in the outbox."""
 
 
 class Publisher:
@@ -66,19 +63,30 @@ class Publisher:
         self._written.set()
 
     async def run(self) -> None:
-        """Publish everything that is in the outbox now, then wait for more: ours, or what another process left."""
-        await self._bus.wait()
+        """Publish everything that is in the outbox now and count what stays; then wait for more, which may be ours or
+        what another process left, or for the bus."""
         self._written.clear()
-        try:
-            while await self._database.run("rw", self._relay) == outbox.BATCH:
-                pass
-        finally:
-            self._metrics.events_waiting.set(await self._database.run("rw", outbox.waiting))
+        more = True
+        while more:
+            try:
+                more = self._bus.connected and await self._relay()
+            finally:
+                self._metrics.events_waiting.set(await self._database.run("rw", outbox.waiting))
+        change = self._written.wait() if self._bus.connected else self._bus.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._written.wait(), _LOOK_SECONDS)
+            await asyncio.wait_for(change, _LOOK_SECONDS)
 
-    async def _relay(self, session: AsyncSession) -> int:
-        return await outbox.relay(session, self._publish)
+    async def _relay(self) -> bool:
+        """Publish some; False if there were none."""
+        ids = await self._database.run("rw", outbox.replicated)
+
+        async def work(session: AsyncSession) -> outbox.PublishError | None:
+            return await outbox.relay(session, ids, self._publish, _PUBLISH_SECONDS)
+
+        failed = await self._database.run("rw", work) if ids else None
+        if failed is not None:
+            raise failed
+        return bool(ids)
 
     async def _publish(self, row: outbox.OutboxRow) -> None:
         headers = {"Nats-Msg-Id": row.message_id}
@@ -88,7 +96,8 @@ class Publisher:
             await self._bus.streams.publish(row.topic, row.payload.encode(), headers=headers)
         except Exception as error:
             self._metrics.events_published.labels("failed").inc()
-            raise PublishError(f"{row.message_id}: {error!r}") from error  # else a time-out would be the database's
+            # else a time-out would be the database's
+            raise outbox.PublishError(f"{row.message_id}: {error!r}") from error
         self._metrics.events_published.labels("ok").inc()
 
 

@@ -11,18 +11,26 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 from nats.aio.client import Client
+from nats.errors import Error
 
 _SEED_BYTES = slice(2, 34)  # between two prefix bytes and two of a checksum
 _USER = 20 << 3
+
+
+class SeedError(Error, ValueError):
+    """The file holds no key. Of nats-py's own kind, as its client tries again after those alone."""
 
 
 class KeyClient(Client):
     """A client that is given `nkeys_seed=<file>`; the file is read at every connection."""
 
     def _setup_nkeys_seed_connect(self) -> None:
-        path = Path(self._nkeys_seed or "")
-        self._public_nkey = public_key(_key(path))
-        self._signature_cb = lambda nonce: base64.b64encode(_key(path).sign(nonce.encode()).signature)
+        self._signature_cb = self._sign
+
+    def _sign(self, nonce: str) -> bytes:
+        key = _key(Path(self._nkeys_seed or ""))
+        self._public_nkey = public_key(key)  # the client sends it after the signature
+        return base64.b64encode(key.sign(nonce.encode()).signature)
 
 
 def public_key(key: SigningKey) -> str:
@@ -32,10 +40,13 @@ def public_key(key: SigningKey) -> str:
 
 
 def _key(path: Path) -> SigningKey:
-    text = path.read_text().strip()
-    decoded = base64.b32decode(text + "=" * (-len(text) % 8))
+    try:
+        text = path.read_text().strip()
+        decoded = base64.b32decode(text + "=" * (-len(text) % 8))
+    except ValueError as error:
+        raise SeedError(f"{path} holds no key of a NATS user: {error}") from None
     if not text.startswith("SU") or decoded[-2:] != _checksum(decoded[:-2]):
-        raise ValueError(f"{path} holds no key of a NATS user")
+        raise SeedError(f"{path} holds no key of a NATS user")
     return SigningKey(decoded[_SEED_BYTES])
 
 

@@ -51,7 +51,7 @@ class Messages:
             yield
             return
         tasks = [
-            asyncio.create_task(self._bus.connect()),
+            asyncio.create_task(forever("bus", self._bus.run)),
             asyncio.create_task(forever("publish", self._publisher.run)),
         ]
         if self._consumes:
@@ -59,7 +59,6 @@ class Messages:
         try:
             yield
         finally:
-            for task in tasks:
+            for task in reversed(tasks):  # the bus last: the others take their leave through it
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._bus.close()
+                await asyncio.wait([task])

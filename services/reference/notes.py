@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import BigInteger, DateTime, FetchedValue, Identity, String, Text, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,6 +36,13 @@ class NewNote(BaseModel):
 
     body: str = Field(min_length=1, max_length=LONGEST_BODY)
 
+    @field_validator("body")
+    @classmethod
+    def _storable(cls, body: str) -> str:
+        if "\x00" in body:
+            raise ValueError("must not contain the character U+0000: PostgreSQL cannot store it; leave it out")
+        return body
+
 
 class Note(BaseModel):
     """What a caller gets."""
@@ -63,7 +70,10 @@ async def write(session: AsyncSession, key: str, body: str) -> tuple[Note, bool]
     """
     statement = insert(NoteRow).values(key=key, body=body).on_conflict_do_nothing(index_elements=[NoteRow.key])
     created = (await session.execute(statement.returning(NoteRow))).scalar_one_or_none()
-    row = created or (await session.execute(select(NoteRow).where(NoteRow.key == key))).scalar_one()
+    # A try before may have been committed and given up while no standby had it. The lock is written to the log behind
+    # it, so this commit waits for both; that of a transaction that only reads would acknowledge at once.
+    found = select(NoteRow).where(NoteRow.key == key).with_for_update(read=True, key_share=True)
+    row = created or (await session.execute(found)).scalar_one()
     if row.body != body:
         raise KeyTakenError(key)
     return Note.model_validate(row), created is not None

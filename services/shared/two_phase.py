@@ -8,16 +8,17 @@ that commit is the decision. The others are prepared before, and committed after
 Who finds a prepared transaction later asks the home. If there is no row it writes one that says "rolled back": then
 the coordinator, should it still live, runs into that row instead of deciding otherwise. No clock is part of this.
 
-The home needs `DECISIONS`, by a migration, and the server of the others `max_prepared_transactions` (setting
-`postgres.prepared_transactions`). The outbox is simpler and faster wherever the other side may follow a little later.
+The home needs `DECISIONS`, by a migration, with all rights on its rows, and the server of the others
+`max_prepared_transactions` (setting `postgres.prepared_transactions`). The outbox is simpler and faster wherever the
+other side may follow a little later.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,7 +42,11 @@ DECISIONS = """CREATE TABLE two_phase_decisions (
 );"""
 _DECIDE = "INSERT INTO two_phase_decisions (id, committed) VALUES (%s, true)"
 _GIVE_UP = "INSERT INTO two_phase_decisions (id, committed) VALUES (%s, false) ON CONFLICT DO NOTHING"
-_READ = "SELECT committed FROM two_phase_decisions WHERE id = %s"
+# A decision can be read whose own commit gave up waiting for a standby. The lock is written to the log behind it, so
+# the reader's commit waits for both: nothing is ended by what a failover of the home would lose.
+_READ = "SELECT committed FROM two_phase_decisions WHERE id = %s FOR KEY SHARE"
+_PREPARED = """SELECT gid, owner = current_user, extract(epoch FROM now() - prepared)::float8
+  FROM pg_prepared_xacts WHERE database = current_database()"""
 # Older than any transaction can be: PostgreSQL ends those that are idle, and what runs for a day is ended by people.
 _FORGET = """DELETE FROM two_phase_decisions
   WHERE decided_at < now() - interval '1 day' AND id LIKE %s AND id <> ALL (%s)"""
@@ -88,43 +93,49 @@ class TwoPhase:
             except (psycopg.Error, OSError) as error:
                 await self._after_failure(number, error)
             else:
-                await _commit(number, list(others.values()))
+                await _commit(number, others)
         return result
 
     async def settle(self, number: str) -> bool:
-        """Bring a transaction to its end; True if it is committed.
+        """Bring a transaction to its end in all databases that answer; True if it is committed.
 
         Raises:
             psycopg.Error, OSError: a database does not answer; nothing is lost by trying again.
         """
-        async with await self.home() as home:
-            committed = await _decision(home, number)
-        for connect in self.others.values():
-            async with await connect() as connection:
-                for xid in await _prepared(connection, self.home_name):
-                    if xid.gtrid == number:
-                        await _end(connection, xid, committed=committed)
+        committed = await self._decision(number)
+        failed = await self._end_everywhere(number, committed=committed)
+        if failed:
+            raise failed[0]
         return committed
 
     async def recover(self, older_than_seconds: float = _YOUNG_SECONDS) -> list[tuple[str, bool]]:
-        """End what was left prepared, by whomever: at the start of a service, and every now and then.
+        """End what our roles left prepared: at the start of a service, and every now and then.
 
         Args:
             older_than_seconds: younger ones may have a coordinator at work, which would have to give up.
 
         Returns:
             Number of each transaction, and whether it is committed.
+
+        Raises:
+            psycopg.Error, OSError: a database does not answer; what the others let us end is ended.
         """
-        found: dict[str, float] = {}
-        for connect in self.others.values():
-            async with await connect() as connection:
-                for xid in await _prepared(connection, self.home_name):
-                    found[xid.gtrid] = max(found.get(xid.gtrid, 0), await _age(connection, xid))
-        ended = [(number, await self.settle(number)) for number, age in found.items() if age >= older_than_seconds]
+        kept, ages, ended, failed = set[str](), dict[str, float](), list[tuple[str, bool]](), list[Exception]()
+        for name, connect in self.others.items():
+            async with _going_on(failed, database=name), await connect() as connection:
+                for it in await _prepared(connection, self.home_name):
+                    kept.add(it.xid.gtrid)
+                    if it.ours:
+                        ages[it.xid.gtrid] = max(ages.get(it.xid.gtrid, 0), it.age)
+        for number in (number for number, age in ages.items() if age >= older_than_seconds):
+            async with _going_on(failed, transaction=number):
+                committed = await self.settle(number)
+                await _log.awarning("prepared transaction ended", transaction=number, committed=committed)
+                ended.append((number, committed))
+        if failed:  # and nothing is forgotten: who is away may have what was not seen
+            raise failed[0]
         async with await self.home() as home:
-            await home.execute(_FORGET, [f"{self.kind}%", list(found)])
-        for number, committed in ended:
-            await _log.awarning("prepared transaction ended", transaction=number, committed=committed)
+            await home.execute(_FORGET, [f"{self.kind}%", list(kept)])
         return ended
 
     def _xid(self, connection: Connection, number: str, place: int) -> Xid:
@@ -139,11 +150,39 @@ class TwoPhase:
     async def _after_failure(self, number: str, error: BaseException) -> None:
         """Returns if it is committed all the same: the answer to the home's COMMIT may be what was lost."""
         try:
-            committed = await self.settle(number)
+            committed = await self._decision(number)
         except (psycopg.Error, OSError) as second:
             raise InDoubtError(f"transaction {number}: {second}") from error
+        await self._end_everywhere(number, committed=committed)
         if not committed:
             raise error
+
+    async def _decision(self, number: str) -> bool:
+        """What was decided; if nothing was, it is rolled back from now on. Waits for a coordinator that decides now."""
+        async with await self.home() as home:
+            await home.execute("SET LOCAL lock_timeout = '5s'")
+            await home.execute(_GIVE_UP, [number])
+            (committed,) = await (await home.execute(_READ, [number])).fetchone() or (False,)
+            await home.commit()
+            return bool(committed)
+
+    async def _end_everywhere(self, number: str, *, committed: bool) -> list[Exception]:
+        """Do what was decided; returns why databases will follow later."""
+        failed: list[Exception] = []
+        for name, connect in self.others.items():
+            async with _going_on(failed, transaction=number, database=name), await connect() as connection:
+                for it in await _prepared(connection, self.home_name):
+                    if it.xid.gtrid == number:
+                        await _end(connection, it.xid, committed=committed)
+        return failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    xid: Xid
+    ours: bool
+    """Whether our role prepared it: PostgreSQL lets no other end it."""
+    age: float
 
 
 async def _until_the_end(stack: AsyncExitStack, connect: Connect) -> Connection:
@@ -153,43 +192,29 @@ async def _until_the_end(stack: AsyncExitStack, connect: Connect) -> Connection:
     return connection
 
 
-async def _commit(number: str, others: Sequence[Connection]) -> None:
-    """It is decided: a database that cannot be reached now follows by `recover`."""
+@asynccontextmanager
+async def _going_on(failed: list[Exception], **what: str) -> AsyncIterator[None]:
+    """Ends the block when a database does not answer, for the next one's sake; the reason goes into the list."""
     try:
-        for connection in others:
-            await connection.tpc_commit()
+        yield
     except (psycopg.Error, OSError) as error:
-        await _log.awarning("committed; a database follows later", transaction=number, error=str(error))
+        failed.append(error)
+        await _log.awarning("a database follows later", error=str(error), **what)
 
 
-async def _decision(home: Connection, number: str) -> bool:
-    """What was decided; if nothing was, it is rolled back from now on. Waits for a coordinator that decides now."""
-    await home.execute("SET LOCAL lock_timeout = '5s'")
-    await home.execute(_GIVE_UP, [number])
-    (committed,) = await (await home.execute(_READ, [number])).fetchone() or (False,)
-    await home.commit()
-    return bool(committed)
+async def _commit(number: str, others: Mapping[str, Connection]) -> None:
+    """It is decided: a database that cannot be reached now follows by `recover`."""
+    for name, connection in others.items():
+        async with _going_on([], transaction=number, database=name):
+            await connection.tpc_commit()
 
 
-async def _prepared(connection: Connection, home: str) -> list[Xid]:
-    """Our transactions of this home that are prepared in this connection's database."""
-    found = await connection.tpc_recover()
+async def _prepared(connection: Connection, home: str) -> list[_Prepared]:
+    """Transactions of this home that are prepared in this connection's database."""
+    found = await (await connection.execute(_PREPARED)).fetchall()
     await connection.commit()
-    return [
-        xid
-        for xid in found
-        if xid.format_id == FORMAT
-        and xid.database == connection.info.dbname
-        and (xid.bqual or "").rpartition(":")[0] == home
-    ]
-
-
-async def _age(connection: Connection, xid: Xid) -> float:
-    (age,) = await (await connection.execute("SELECT extract(epoch FROM now() - %s)", [xid.prepared])).fetchone() or (
-        0,
-    )
-    await connection.commit()
-    return float(age)
+    read = [_Prepared(xid=Xid.from_string(gid), ours=ours, age=age) for gid, ours, age in found]
+    return [it for it in read if it.xid.format_id == FORMAT and (it.xid.bqual or "").rpartition(":")[0] == home]
 
 
 async def _end(connection: Connection, xid: Xid, *, committed: bool) -> None:

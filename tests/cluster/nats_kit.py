@@ -1,4 +1,4 @@
-"""A NATS server of Debian with JetStream on a loopback address, in clear text: what is tested is what the bus keeps."""
+"""A NATS server of Debian on a loopback address, which keeps streams in clear text or does what its options say."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from tests.cluster.node_kit import free_port, wait_for
 @contextmanager
 def nats_server(directory: Path) -> Iterator[str]:
     """The address of a running server that keeps its streams below a directory."""
+    with nats_process(directory, "-js", "-sd", str(directory / "streams")) as (_, port):
+        yield f"nats://127.0.0.1:{port}"
+
+
+@contextmanager
+def nats_process(directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A running server and its port; its program and log are below a directory."""
     program, port = _program(directory), free_port()
     log = directory / "nats.log"
-    command = [str(program), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(directory / "streams")]
+    command = [str(program), "-a", "127.0.0.1", "-p", str(port), *options]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
         try:
             wait_for(lambda: b"Server is ready" in log.read_bytes(), 30, lambda: f"NATS answers: {log.read_text()}")
-            yield f"nats://127.0.0.1:{port}"
+            yield process, port
         finally:
             process.terminate()
             process.wait(timeout=60)

@@ -29,6 +29,10 @@ class PlainBus:
         self._client: Client | None = None
 
     @property
+    def connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    @property
     def streams(self) -> JetStreamContext:
         assert self._client is not None
         return self._client.jetstream(timeout=2)
@@ -52,6 +56,7 @@ def publisher(address: str, given: Settings) -> tuple[events.Publisher, Database
 async def relay_once(address: str, given: Settings) -> None:
     """Publish what is there, and end."""
     made, database, bus, _ = publisher(address, given)
+    await bus.wait()
     try:
         await made.run()
     finally:
@@ -81,4 +86,5 @@ if __name__ == "__main__":
     if sys.argv[1]:
         kill_at(sys.argv[1])
     events._LOOK_SECONDS = 0.0
+    events._PUBLISH_SECONDS = 60.0  # everything in one transaction, however slow this machine is
     asyncio.run(relay_once(sys.argv[2], Settings.model_validate(json.loads(sys.argv[3]))))

@@ -20,6 +20,7 @@ from ops.db.access import opened, rows
 from services.shared.two_phase import DECISIONS, Connection, InDoubtError, TwoPhase
 from tests.cluster.node_kit import free_port, wait_for
 from tests.cluster.postgres_kit import DebianPostgres
+from tests.cluster.standbys_kit import without_standbys
 from tests.cluster.two_phase_child import HOME, KILLED, coordinator, transfer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -364,3 +365,129 @@ def test_while_the_home_is_away_after_the_others_prepared_nobody_claims_to_know(
     assert prepared(external_database) == 2
     assert {committed for _, committed in recover(connections)} == {False}
     assert counts(external_database) == [0, 0, 0]
+
+
+def test_a_database_that_dies_while_it_prepares_holds_up_no_other(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = coordinator(connections)
+    done = psycopg.AsyncConnection.tpc_prepare
+    dead = False
+
+    async def stock() -> Connection:
+        if dead:
+            raise psycopg.OperationalError("connection refused")
+        return await made.others["stock"]()
+
+    async def dies(connection: Connection) -> None:
+        nonlocal dead
+        if connection.info.dbname == "stock":
+            dead = True
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        await done(connection)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "tpc_prepare", dies)
+    others = {"shop": made.others["shop"], "stock": stock}
+    with pytest.raises(psycopg.OperationalError, match="server closed"):
+        asyncio.run(TwoPhase(home_name=HOME, home=made.home, others=others).run(transfer))
+    assert prepared(external_database) == 0
+    assert counts(external_database) == [0, 0, 0]
+
+
+def test_while_a_database_is_away_the_others_are_ended_and_no_decision_is_forgotten(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "before tpc_commit 1", json.dumps(connections)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    external_database.sql("UPDATE two_phase_decisions SET decided_at = now() - interval '2 days'", HOME)
+    made = coordinator(connections)
+
+    async def shop() -> Connection:
+        raise psycopg.OperationalError("connection refused")
+
+    without_shop = TwoPhase(home_name=HOME, home=made.home, others={"shop": shop, "stock": made.others["stock"]})
+    for _ in range(2):
+        with pytest.raises(psycopg.OperationalError, match="connection refused"):
+            asyncio.run(without_shop.recover(older_than_seconds=0))
+        assert counts(external_database) == [1, 0, 1]
+    assert {committed for _, committed in recover(connections)} == {True}
+    assert counts(external_database) == [1, 1, 1]
+
+
+def test_the_first_commit_that_fails_is_not_the_last_that_is_tried(
+    external_database: DebianPostgres, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = psycopg.AsyncConnection.tpc_commit
+
+    async def fails(connection: Connection) -> None:
+        if connection.info.dbname == "shop":
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        await done(connection)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncConnection, "tpc_commit", fails)
+        asyncio.run(coordinator(connections).run(transfer))
+    assert counts(external_database) == [1, 0, 1]
+    assert {committed for _, committed in recover(connections)} == {True}
+    assert counts(external_database) == [1, 1, 1]
+
+
+OTHER_ROLE = "two_phase_other"
+
+
+@pytest.fixture
+def other_role(external_database: DebianPostgres, connections: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Another service with the same home and the same database `stock`, and a role of its own."""
+    external_database.sql(f"CREATE ROLE {OTHER_ROLE} LOGIN PASSWORD '{PASSWORD}'")
+    grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON two_phase_decisions TO {OTHER_ROLE}"
+    external_database.sql(grant, HOME)
+    yield {name: {**connections[name], "user": OTHER_ROLE} for name in (HOME, "stock")}
+    external_database.sql(f"DROP OWNED BY {OTHER_ROLE}", HOME)
+    external_database.sql(f"DROP ROLE {OTHER_ROLE}")
+
+
+def test_what_another_role_left_is_left_to_it_and_is_in_nobodys_way(
+    external_database: DebianPostgres, connections: dict[str, Any], other_role: dict[str, Any]
+) -> None:
+    server = external_database
+    mine = {name: connections[name] for name in (HOME, "stock")}
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "before tpc_commit 1", json.dumps(mine)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    kind = coordinator(other_role).kind
+    assert kind == coordinator(mine).kind
+    number = f"{kind}{'0' * 24}"
+    with server.connect(OTHER_ROLE, PASSWORD, "stock") as connection:
+        gid = psycopg.Xid.from_parts(orphans.FORMAT, number, f"{HOME}:0")
+        connection.execute("BEGIN")
+        connection.execute(f"PREPARE TRANSACTION '{gid}'")
+    server.sql(f"INSERT INTO two_phase_decisions VALUES ('{kind}of a year ago', true)", HOME)  # noqa: S608
+    server.sql("UPDATE two_phase_decisions SET decided_at = now() - interval '2 days'", HOME)
+    assert recover(other_role) == [(number, False)]
+    assert prepared(server) == 1
+    assert server.sql("SELECT count(*) FROM two_phase_decisions WHERE id LIKE '%ago'", HOME) == [(0,)]
+    ((_, committed),) = recover(mine)
+    assert committed, "the other one has not forgotten the decision"
+    assert counts(server) == [1, 0, 1]
+
+
+def test_a_decision_that_no_standby_has_ends_nothing(
+    external_database: DebianPostgres, connections: dict[str, Any]
+) -> None:
+    """The home waits for its standbys; the server of the other databases would have none."""
+    server = external_database
+    for name in DATABASES[1:]:
+        server.sql(f"ALTER DATABASE {name} SET synchronous_commit = local")
+    command = [sys.executable, "-m", "tests.cluster.two_phase_child", "before tpc_commit 1", json.dumps(connections)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+
+    async def impatient() -> None:
+        async with asyncio.timeout(3):
+            await coordinator(connections).recover(older_than_seconds=0)
+
+    with without_standbys(server):
+        with pytest.raises(TimeoutError):
+            asyncio.run(impatient())
+        assert prepared(server) == 2
+    ((_, committed),) = recover(connections)
+    assert committed
+    assert counts(server) == [1, 1, 1]

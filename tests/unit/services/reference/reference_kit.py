@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 
 from services.reference.app import create_app
 from services.reference.settings import Settings
@@ -34,5 +37,17 @@ def settings(tmp_path: Path, **changes: object) -> Settings:
 
 def client(given: Settings) -> httpx.AsyncClient:
     """Calls the real application without a network between; its errors are answers, as behind a server."""
-    transport = httpx.ASGITransport(create_app(given), raise_app_exceptions=False)
+    return _client(create_app(given))
+
+
+@asynccontextmanager
+async def running(given: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The same, with everything that works in the background."""
+    app = create_app(given)
+    async with app.router.lifespan_context(app), _client(app) as made:
+        yield made
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://reference")

@@ -43,6 +43,7 @@ async def test_a_write_is_retried_until_the_deadline_and_then_refused_with_advic
         ({}, {}),
         ({"body": ""}, {}),
         ({"body": "x" * 10_001}, {}),
+        ({"body": "a\x00b"}, {}),
         ({"body": "x", "extra": 1}, {}),
         ({"body": "x"}, {"Idempotency-Key": "k" * 201}),
     ],
@@ -52,6 +53,24 @@ async def test_a_malformed_note_is_refused_before_the_database_is_asked(
 ) -> None:
     async with client(settings(tmp_path)) as http:
         assert (await http.post("/notes", json=body, headers=headers)).status_code == 422
+
+
+async def test_a_character_that_the_database_cannot_store_is_named(tmp_path: Path) -> None:
+    async with client(settings(tmp_path)) as http:
+        answer = await http.post("/notes", json={"body": "a\x00b"})
+
+    (problem,) = answer.json()["detail"]
+    assert problem["loc"] == ["body", "body"]
+    assert "must not contain the character U+0000" in problem["msg"]
+
+
+async def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    async with client(settings(tmp_path)) as http:
+        headers = {"Content-Type": "application/json"}
+        answer = await http.post("/notes", content=b'{"body": "\\ud800"}', headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["type"] == "string_unicode"
 
 
 @pytest.mark.parametrize("path", ["/notes/0", "/notes/x", f"/notes/{2**63}", "/notes?limit=101", "/notes?after=-1"])
