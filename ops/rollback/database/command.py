@@ -122,8 +122,9 @@ class _Run:
             command=self.command,
             judge=lambda: self._judged(servers),
             updates=self._updates,
-            rejected=memory.rejected,
-            reject=memory.reject,
+            memory=memory.memory,
+            remember=memory.remember,
+            declared=lambda: " ".join(each.declared() for each in servers),
             deploy=lambda: self._deploy(servers),
             agreed=self._agreed,
             note=f"taken back {moment:%Y-%m-%d %H:%M} UTC, as the database did not start with it",
@@ -172,6 +173,7 @@ class _Run:
             f"going back to what was deployed on {target.finished if target else ''}",
             *(f"  {name}: {word(before)} -> {word(after)}" for name, (before, after) in outcome.changes.items()),
             *(f"  {line}" for line in outcome.kept),
+            *(["  the image last, and only where the other settings alone do not help"] if outcome.image_last else []),
             *(f"  besides {line}" for line in self.scene.besides),
         ]
         for line in lines:

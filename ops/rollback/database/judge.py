@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ops.rollback.database.parameters import Difference
@@ -57,7 +57,7 @@ class Judge:
             if seen.asleep:
                 return self._good("asleep, as declared", now - started)
             self._release(seen)
-            bad = self._certain(seen, now)
+            bad = self._certain(seen.pods, now)
             waiting = seen.unfinished or self._parameters(seen, now)
             if bad or (waiting and now - started >= self.within):
                 why = bad or f"not as declared after {self.within:.0f} s: {'; '.join(waiting)}"
@@ -71,10 +71,13 @@ class Judge:
             self.sleep(1)
 
     def hopeless(self) -> str:
-        """One look for while something else waits: why an instance will certainly not start, empty while it may."""
+        """One look for while a deployment waits: why an instance will certainly not start, empty while it may.
+
+        Poolers are left out: no deployment waits for their pods, and they may not have their new declaration yet.
+        """
         seen = self.look()
         self._release(seen)
-        return self._certain(seen, self.clock())
+        return self._certain(seen.instances, self.clock())
 
     def _good(self, told: str, seconds: float) -> Verdict:
         return Verdict(healthy=True, told=f"{self.cluster}: {told}", seconds=seconds)
@@ -85,9 +88,9 @@ class Judge:
                 self.say(f"{self.cluster}: deleted pod {each.name}, which waited for what was declared before")
                 self.release(each)
 
-    def _certain(self, seen: Seen, now: float) -> str:
-        """Why an instance that has what is declared will not start."""
-        current = [each for each in seen.instances if each.current and not each.ready]
+    def _certain(self, pods: Iterable[Instance], now: float) -> str:
+        """Why a pod that has what is declared will not start."""
+        current = [each for each in pods if each.current and not each.ready]
         waiting = {each.uid for each in current if each.unscheduled}
         self._unscheduled = {uid: self._unscheduled.get(uid, now) for uid in waiting}
         for each in current:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -15,9 +15,11 @@ from local.plugins.kubernetes.client import MERGE, ApiError, Client
 from ops.db.access import Place, connected, rows
 from ops.rollback.database.parameters import QUERY, Difference, difference
 from ops.rollback.database.seen import Instance, Seen, last_words, seen
+from ops.rollback.database.settings import Memory
+from ops.status.documents import Document, dig, name_of, number
 
-REJECTED = "omnibase-infra/rejected-settings"
-"""Annotation of a Cluster: digests of settings that were not healthy since it last was."""
+MEMORY = "omnibase-infra/rejected-settings"
+"""Annotation of a Cluster: the memory of the ways back since it was healthy last."""
 _LINES = "200"
 
 
@@ -31,13 +33,18 @@ class Servers:
     cluster: str
 
     def look(self) -> Seen:
-        """The cluster and its pods now."""
+        """The cluster, its poolers and their pods now."""
         pods = self.client.request("GET", f"/api/v1/namespaces/{self.namespace}/pods").get("items") or []
-        return seen(self.client.request("GET", self._path), pods)
+        return seen(self.client.request("GET", self._path), pods, self._poolers())
 
     def generation(self) -> int:
-        """Goes up with every change of what is declared."""
-        return int(self.client.request("GET", self._path)["metadata"]["generation"])
+        """Goes up with every change of what is declared for the servers."""
+        return number(self.client.request("GET", self._path), "metadata", "generation")
+
+    def declared(self) -> str:
+        """Another text after every change of what is declared for the servers and the poolers."""
+        objects = [self.client.request("GET", self._path), *self._poolers()]
+        return " ".join(f"{name_of(each)}:{number(each, 'metadata', 'generation')}" for each in objects)
 
     def difference(self, instance: Instance, found: Seen) -> Difference:
         """What a ready server runs otherwise than declared; one that does not answer has read nothing."""
@@ -65,16 +72,26 @@ class Servers:
         with contextlib.suppress(ApiError):  # it is gone
             self.client.request("DELETE", path, body={"preconditions": {"uid": instance.uid}})
 
-    def rejected(self) -> frozenset[str]:
-        """Digests of settings that were not healthy."""
+    def memory(self) -> Memory:
+        """What is remembered of the ways back."""
         annotations = self.client.request("GET", self._path)["metadata"].get("annotations") or {}
-        return frozenset(json.loads(annotations.get(REJECTED) or "[]"))
+        found = json.loads(annotations.get(MEMORY) or "{}")
+        return Memory(
+            rejected=frozenset(found.get("rejected", ())),
+            going_to=found.get("going_to", ""),
+            declared=found.get("declared", ""),
+        )
 
-    def reject(self, digests: Iterable[str]) -> None:
-        """Remember these; none is to forget all."""
-        listed = sorted(digests)
-        body = {"metadata": {"annotations": {REJECTED: json.dumps(listed) if listed else None}}}
+    def remember(self, memory: Memory) -> None:
+        """Remember this; an empty memory is to forget all."""
+        text = json.dumps({**dataclasses.asdict(memory), "rejected": sorted(memory.rejected)})
+        body = {"metadata": {"annotations": {MEMORY: text if memory != Memory() else None}}}
         self.client.request("PATCH", self._path, body=body, content_type=MERGE)
+
+    def _poolers(self) -> list[Document]:
+        path = f"/apis/postgresql.cnpg.io/v1/namespaces/{self.namespace}/poolers"
+        found = self.client.request("GET", path).get("items") or []
+        return sorted((each for each in found if dig(each, "spec", "cluster", "name") == self.cluster), key=name_of)
 
     @property
     def _path(self) -> str:

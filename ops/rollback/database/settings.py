@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -62,6 +62,18 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is remembered of ways back until the databases are healthy again."""
+
+    rejected: frozenset[str] = frozenset()
+    """Digests of settings that were not healthy."""
+    going_to: str = ""
+    """Digest of the settings that a way back leads to which is not judged yet."""
+    declared: str = ""
+    """What was declared when that way began, as `Servers.declared` has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Way:
     """Where to go back to, or why nowhere."""
 
@@ -88,33 +100,61 @@ def of_file(text: str) -> Update:
     return Update(succeeded=False, finished="", taken_back=taken_back, kept=kept)
 
 
-def way_back(found: Sequence[Update], rejected: Collection[str], *, behind: bool) -> Way:
+def way_back(found: Sequence[Update], memory: Memory, *, behind: bool) -> Way:
     """The newest completed deployment with other settings that nothing speaks against.
 
     Args:
         found: deployments, the newest first.
-        rejected: digests of settings that were not healthy since the last time that it was.
+        memory: of the ways back since the databases were healthy last.
         behind: whether a server still runs what was declared before.
     """
     if not found or not all(each.readable for each in found):
         return Way(why_not="the engine recorded no deployment, or keeps settings of the databases as secrets")
-    now, earlier = found[0], [each for each in found[1:] if each.succeeded]
-    if rejected and now.digest not in rejected and not now.succeeded:
+    now = found[0]
+    if now.digest == memory.going_to and not now.succeeded:
         return Way(update=now)  # a way back that was cut short
+    earlier = [_put_back(each, now) for each in found[1:] if each.succeeded]
     if not behind and (not earlier or earlier[0].digest == now.digest):
         return Way(
             why_not="no server runs older settings, and the last deployment changed none: it is not the settings",
             runbook="README.md",
         )
-    fits = [each for each in earlier if each.digest != now.digest and each.digest not in rejected]
+    others = [each for each in earlier if each.digest != now.digest]
+    fits = [each for each in others if each.digest not in memory.rejected]
     if not fits:
-        return Way(why_not="no completed deployment that the engine remembers had other settings of the databases")
+        tried = "all other settings that the engine remembers were taken back to already, and were not healthy either"
+        none = "no completed deployment that the engine remembers had other settings of the databases"
+        return Way(why_not=tried if others else none)
     if fits[0].kept.get(_VERSION) != now.kept.get(_VERSION):
         return Way(
             why_not="the major version changed since then, and data of a newer one cannot be read by an older one",
             runbook="major-upgrade.md",
         )
     return Way(update=fits[0])
+
+
+def steps(now: Update, target: Update) -> list[Update]:
+    """The deployments that lead to a target: the server's image by itself and last.
+
+    The platform refuses an image together with parameters, and most settings here decide parameters.
+    """
+    image = {IMAGE: now.taken_back[IMAGE]} if IMAGE in now.taken_back else {}
+    rest = {path: value for path, value in target.taken_back.items() if path != IMAGE}
+    first = replace(target, taken_back=rest | image)
+    return [first, target] if first.digest not in (now.digest, target.digest) else [target]
+
+
+def _put_back(target: Update, now: Update) -> Update:
+    """A deployment with the settings that it would have again now: clusters made or removed since then stay so."""
+    both = now.clusters & target.clusters
+    stays = {path: value for path, value in now.taken_back.items() if _of_one(path, both)}
+    back = {path: value for path, value in target.taken_back.items() if not _of_one(path, both)}
+    return replace(target, taken_back=back | stays)
+
+
+def _of_one(path: Path, both: set[str]) -> bool:
+    """Whether it belongs to a cluster that is not there both times."""
+    return path[1] == "clusters" and path[2] not in both
 
 
 def differences(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:

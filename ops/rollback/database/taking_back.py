@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,20 @@ from local.errors import InputError, LocalError, LockedError, MachineError, Stop
 from local.steps import write_atomically
 from ops.rollback.attempt import Failed
 from ops.rollback.database.judge import Verdict
-from ops.rollback.database.settings import Update, Way, changed, differences, kept_lines, of_file, way_back
+from ops.rollback.database.settings import (
+    IMAGE,
+    Memory,
+    Update,
+    Way,
+    changed,
+    differences,
+    kept_lines,
+    of_file,
+    steps,
+    way_back,
+)
+
+_IMAGE = ".".join(IMAGE)
 
 
 @dataclass(kw_only=True)
@@ -25,6 +38,10 @@ class Outcome:
     """Key path -> what the stack file said, and what it says."""
     kept: list[str] = field(default_factory=list)
     """What also changed since then and stays."""
+    image_last: bool = False
+    """Whether the image goes back in a deployment of its own, after the other settings."""
+    failed: str = ""
+    """Why the last deployment failed although it changed the databases."""
     after: list[Verdict] = field(default_factory=list)
     """Of all clusters after the way back."""
 
@@ -45,8 +62,10 @@ class TakingBack:
     judge: Callable[[], Sequence[Verdict]]
     """Of every cluster, up to the first that is not healthy."""
     updates: Callable[[], Sequence[Update]]
-    rejected: Callable[[], Collection[str]]
-    reject: Callable[[Collection[str]], object]
+    memory: Callable[[], Memory]
+    remember: Callable[[Memory], object]
+    declared: Callable[[], str]
+    """Another text after every change of what is declared for the databases."""
     deploy: Callable[[], object]
     """`make up`."""
     agreed: Callable[[Outcome], object]
@@ -63,50 +82,80 @@ class TakingBack:
             LocalError: also the way back failed, or nothing was changed (locked, bad input).
         """
         outcome.verdicts = [*self.judge()]
-        rejected = set(self.rejected())
+        memory = self.memory()
         if not outcome.reason:
-            if rejected:
-                self.reject(())
+            if memory != Memory():
+                self.remember(Memory())
             return
         found = self.updates()
-        way = way_back(found, rejected, behind=any(each.behind for each in outcome.verdicts))
+        way = way_back(found, memory, behind=any(each.behind for each in outcome.verdicts))
         if way.update is None:
             raise Failed(f"{outcome.reason}; nothing was taken back: {way.why_not}", hint=_runbook(way))
-        self._prepare(outcome, found[0], way.update)
+        plan = steps(found[0], way.update)
+        self._prepare(outcome, found[0], plan)
         try:
             self.agreed(outcome)
         except InputError as error:  # it is not healthy all the same
             raise Failed(f"{outcome.reason}; nothing was taken back: {error.message}", hint=error.hint) from error
         if found[0].digest != way.update.digest:
-            self.reject({*rejected, found[0].digest})
-        self._back(outcome, way.update)
-        self.reject(())
+            self.remember(Memory(rejected=memory.rejected | {found[0].digest}))
+        self._go(outcome, plan)
+        self.remember(Memory())
+        if outcome.failed:
+            raise Failed(
+                f"{outcome.reason}; taken back, and the databases are healthy with what was deployed on "
+                f"{way.update.finished} ({_listed(outcome)}), but the deployment failed: {outcome.failed}",
+                hint=f"commit {self.file.name}; `make up` goes on with the rest; {_runbook(way)}",
+            )
         raise Failed(
             f"{outcome.reason}; taken back: what was deployed on {way.update.finished} runs again, healthy: "
             f"{_listed(outcome)}",
             hint=f"commit {self.file.name}; mend the setting before it is deployed again: {_runbook(way)}",
         )
 
-    def _prepare(self, outcome: Outcome, now: Update, target: Update) -> None:
-        text = self.file.read_text(encoding="utf-8")
+    def _prepare(self, outcome: Outcome, now: Update, plan: Sequence[Update]) -> None:
+        text, target = self.file.read_text(encoding="utf-8"), plan[-1]
         after = of_file(changed(text, target, self.note))
         outcome.back_to = target
         outcome.changes = differences(of_file(text).taken_back, after.taken_back)
         outcome.kept = kept_lines(now.kept, target.kept)
+        outcome.image_last = len(plan) > 1
 
-    def _back(self, outcome: Outcome, target: Update) -> None:
-        """Put the settings into force.
+    def _go(self, outcome: Outcome, plan: Sequence[Update]) -> None:
+        """One deployment after the other, until it is healthy.
 
         Raises:
             StoppedError, LocalError: as `run`.
         """
-        text = self.file.read_text(encoding="utf-8")
+        wrong = ""
+        for target in plan:
+            wrong = self._step(outcome, target)
+            if not wrong:
+                if target is not plan[-1]:
+                    outcome.changes.pop(_IMAGE, None)
+                    outcome.kept.append(f"{_IMAGE} stays: healthy with it")
+                return
+        raise LocalError(
+            f"{outcome.reason}; and the way back to what was deployed on {plan[-1].finished} did not end: {wrong}",
+            hint=f"{self.file.name} has those settings; `{self.command}` goes further back; {_runbook(Way())}",
+        )
+
+    def _step(self, outcome: Outcome, target: Update) -> str:
+        """Put settings into force; returns why it is not healthy with them, empty if it is.
+
+        Raises:
+            StoppedError, LocalError: as `run`.
+        """
+        memory, text = self.memory(), self.file.read_text(encoding="utf-8")
+        before = memory.declared if memory.going_to == target.digest else self.declared()
+        self.remember(replace(memory, going_to=target.digest, declared=before))
         try:
             self._write(changed(text, target, self.note))
-            self.deploy()
+            outcome.failed = self._deploy(outcome, target, before)
             outcome.after = [*self.judge()]
         except (LockedError, InputError, MachineError):
             self._write(text)  # refused before anything began
+            self.remember(memory)
             raise
         except (StoppedError, KeyboardInterrupt) as error:
             raise StoppedError(
@@ -114,17 +163,30 @@ class TakingBack:
                 f"force in part or whole ({outcome.reason})",
                 hint=f"`{self.command}` goes on",
             ) from error
-        except LocalError as error:
-            raise self._failed(outcome, target, error.message) from error
         wrong = "; ".join(each.told for each in outcome.after if not each.healthy)
         if wrong:
-            raise self._failed(outcome, target, wrong)
+            self.remember(Memory(rejected=memory.rejected | {target.digest}))
+        return wrong
 
-    def _failed(self, outcome: Outcome, target: Update, wrong: str) -> LocalError:
-        return LocalError(
-            f"{outcome.reason}; and the way back to what was deployed on {target.finished} did not end: {wrong}",
-            hint=f"{self.file.name} has those settings; `{self.command}` goes on or further back; {_runbook(Way())}",
-        )
+    def _deploy(self, outcome: Outcome, target: Update, before: str) -> str:
+        """Deploy; why it failed where the databases were changed all the same, and can be judged.
+
+        Raises:
+            StoppedError, LocalError: as `run`.
+        """
+        try:
+            self.deploy()
+        except (LockedError, InputError, MachineError, StoppedError):
+            raise
+        except LocalError as error:
+            if self.declared() != before:
+                return error.message
+            raise LocalError(  # which says nothing against the settings
+                f"{outcome.reason}; and the way back to what was deployed on {target.finished} did not come as far as "
+                f"the databases: {error.message}",
+                hint=f"mend that first; {self.file.name} has those settings, and `{self.command}` goes on",
+            ) from error
+        return ""
 
     def _write(self, text: str) -> None:
         if text != self.file.read_text(encoding="utf-8"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ops.rollback.database.judge import UNREAD_SECONDS, UNSCHEDULED_SECONDS, Judge
 from ops.rollback.database.parameters import Difference
-from ops.rollback.database.seen import Instance, Seen
+from ops.rollback.database.seen import Instance, Pooler, Seen
 
 HEALTHY = "Cluster in healthy state"
 NOTHING = Difference()
@@ -81,6 +81,28 @@ def test_a_cluster_that_is_what_is_declared_is_healthy_at_the_first_look() -> No
     assert (found.healthy, found.told) == (True, "database: 2 of 2 instances run what is declared")
     assert played.now == 0
     assert played.said == []
+
+
+def test_a_pooler_that_crashes_is_not_healthy_though_all_servers_are() -> None:
+    new = instance("pooler-b", ready=False, hopeless="pod pooler-b: its memory is not enough (OOMKilled), 2 restarts")
+    pooler = Pooler(name="pooler", wanted=1, pods=(instance("pooler-a", current=False), new))
+    found = Played(in_turn(replace(WHOLE, poolers=(pooler,)))).judge().verdict()
+    assert not found.healthy
+    assert found.behind
+    assert found.told == "database: pod pooler-b: its memory is not enough (OOMKilled), 2 restarts"
+
+
+def test_a_pooler_that_no_node_takes_is_not_healthy() -> None:
+    waits = instance("pooler-a", ready=False, unscheduled="pod pooler-a: no room")
+    played = Played(in_turn(replace(WHOLE, poolers=(Pooler(name="pooler", wanted=1, pods=(waits,)),))))
+    assert played.judge().verdict().told == "database: pod pooler-a: no room"
+    assert played.now == UNSCHEDULED_SECONDS
+
+
+def test_while_a_deployment_waits_poolers_say_nothing_as_they_may_change_after_the_servers() -> None:
+    new = instance("pooler-b", ready=False, hopeless="pod pooler-b: its memory is not enough (OOMKilled), 2 restarts")
+    seen = replace(WHOLE, poolers=(Pooler(name="pooler", wanted=1, pods=(new,)),))
+    assert Played(in_turn(seen)).judge().hopeless() == ""
 
 
 def test_a_rollout_is_followed_instance_by_instance() -> None:

@@ -11,10 +11,12 @@ import pytest
 from local.errors import LocalError
 from local.plugins.kubernetes.client import ApiError
 from ops.rollback.database import live
-from ops.rollback.database.live import REJECTED, Servers
+from ops.rollback.database.live import MEMORY, Servers
 from ops.rollback.database.seen import Instance, Seen
+from ops.rollback.database.settings import Memory
 
 CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/omnibase-dev/clusters/database"
+POOLERS = "/apis/postgresql.cnpg.io/v1/namespaces/omnibase-dev/poolers"
 POD = "/api/v1/namespaces/omnibase-dev/pods/database-2"
 FATAL = json.dumps({"record": {"error_severity": "FATAL", "message": "no"}})
 INSTANCE = Instance(name="database-2", uid="u-1", ready=False, primary=False, current=True)
@@ -25,6 +27,7 @@ class Server:
     """Plays the API server."""
 
     cluster: dict[str, Any] = field(default_factory=lambda: {"metadata": {"name": "database", "generation": 3}})
+    poolers: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     """Text by whether it is of the container before."""
     sent: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -32,7 +35,7 @@ class Server:
 
     def request(self, method: str, path: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 -- as the client's
         if method == "GET":
-            return self.cluster if path == CLUSTER else {"items": []}
+            return self.cluster if path == CLUSTER else {"items": self.poolers if path == POOLERS else []}
         self.sent.append((method, path, more["body"]))
         if self.refuses:
             raise ApiError(409, {}, path)
@@ -49,12 +52,26 @@ class Server:
         return Servers(client=self, stack="dev", namespace="omnibase-dev", cluster="database")  # type: ignore[arg-type]
 
 
-def test_a_look_reads_cluster_and_pods() -> None:
-    server = Server()
+def pooler(name: str, cluster: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "generation": 1}, "spec": {"cluster": {"name": cluster}}}
+
+
+def test_a_look_reads_cluster_its_poolers_and_pods() -> None:
+    server = Server(poolers=[pooler("rw", "database"), pooler("ro", "database"), pooler("other", "other-database")])
     server.cluster["spec"] = {"instances": 3}
     found = server.servers().look()
     assert (found.wanted, found.instances, found.phase) == (3, (), "not started")
+    assert [each.name for each in found.poolers] == ["ro", "rw"]
     assert server.servers().generation() == 3
+
+
+def test_what_is_declared_is_another_text_after_a_change_of_the_cluster_or_of_a_pooler() -> None:
+    server = Server(poolers=[pooler("rw", "database"), pooler("other", "other-database")])
+    texts = [server.servers().declared()]
+    for changed in (server.cluster, server.poolers[0], server.poolers[1]):
+        changed["metadata"]["generation"] += 1
+        texts.append(server.servers().declared())
+    assert texts == ["database:3 rw:1", "database:4 rw:1", "database:4 rw:2", "database:4 rw:2"]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +90,15 @@ def test_only_that_very_pod_is_deleted_and_one_that_is_gone_is_fine(refuses: boo
 
 
 def test_what_was_not_healthy_is_remembered_at_the_cluster_until_it_is_forgotten() -> None:
-    server = Server()
-    assert server.servers().rejected() == frozenset()
-    server.servers().reject({"b", "a"})
-    server.servers().reject(())
-    bodies = [body["metadata"]["annotations"][REJECTED] for _, path, body in server.sent if path == CLUSTER]
-    assert bodies == ['["a", "b"]', None]
-    server.cluster["metadata"]["annotations"] = {REJECTED: bodies[0]}
-    assert server.servers().rejected() == {"a", "b"}
+    server, memory = Server(), Memory(rejected=frozenset({"b", "a"}), going_to="c", declared="database:3")
+    assert server.servers().memory() == Memory()
+    server.servers().remember(memory)
+    server.servers().remember(Memory())
+    bodies = [body["metadata"]["annotations"][MEMORY] for _, path, body in server.sent if path == CLUSTER]
+    assert json.loads(bodies[0])["rejected"] == ["a", "b"]
+    assert bodies[1] is None
+    server.cluster["metadata"]["annotations"] = {MEMORY: bodies[0]}
+    assert server.servers().memory() == memory
 
 
 def test_a_server_that_does_not_answer_has_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ops.rollback.database.seen import last_words, seen
 
 OLD, NEW = (f"127.0.0.1:5000/omnibase/postgres:17.6@sha256:{letter * 64}" for letter in "ab")
+UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
 Document = dict[str, Any]
 
 
@@ -40,17 +41,38 @@ def pod(name: str, image: str = NEW, *, ready: bool = True, memory: str = "1Gi",
         },
         "spec": {"containers": [{"name": "sidecar"}, {"name": "postgres", "image": image, "resources": resources}]},
         "status": {
+            "phase": more.get("phase", "Running"),
             "conditions": [{"type": "Ready", "status": str(ready)}, *more.get("conditions", [])],
             "containerStatuses": [{**state, "lastState": more.get("last", {})}],
         },
     }
 
 
+def pooler(name: str, image: str = NEW, instances: int = 1) -> Document:
+    resources = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}}
+    template = {"spec": {"containers": [{"name": "pgbouncer", "resources": resources}]}}
+    spec = {
+        "cluster": {"name": "database"},
+        "instances": instances,
+        "pgbouncer": {"image": image},
+        "template": template,
+    }
+    return {"metadata": {"name": name, "namespace": "omnibase-dev"}, "spec": spec}
+
+
+def pooler_pod(name: str, image: str = NEW, *, memory: str = "128Mi", **more: Any) -> Document:  # noqa: ANN401 -- as pod
+    """A pod as the Deployment of a pooler makes it: `<pooler>-<hash of the template>-<end>`."""
+    found = pod(name, image, role="pooler", memory=memory, **more)
+    of, template, _ = name.rsplit("-", 2)
+    found["metadata"]["labels"]["pod-template-hash"] = template
+    found["metadata"]["ownerReferences"] = [{"controller": True, "kind": "ReplicaSet", "name": f"{of}-{template}"}]
+    found["spec"]["containers"][1]["name"] = "pgbouncer"
+    found["spec"]["containers"][1]["resources"]["requests"]["cpu"] = "0.025"
+    return found
+
+
 def waiting(reason: str) -> Document:
     return {"waiting": {"reason": reason}}
-
-
-UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
 
 
 def test_a_cluster_is_whole_when_all_instances_are_ready_with_what_is_declared_however_quantities_are_written() -> None:
@@ -73,6 +95,57 @@ def test_a_server_with_another_image_or_other_resources_is_behind(old: Document)
         "1 of 2 instances as declared",
         "database-1: still runs what was declared before",
     )
+
+
+WHOLE = [pod("database-1"), pod("database-2")]
+READY_POOLERS = [pooler_pod("database-pooler-rw-6f-a"), pooler_pod("database-pooler-ro-6f-b")]
+POOLERS = [pooler("database-pooler-rw"), pooler("database-pooler-ro")]
+
+
+def test_poolers_are_whole_when_their_pods_are_ready_with_what_is_declared() -> None:
+    found = seen(cluster(), [*WHOLE, *READY_POOLERS], POOLERS)
+    assert [[pod.name for pod in each.pods] for each in found.poolers] == [
+        ["database-pooler-rw-6f-a"],
+        ["database-pooler-ro-6f-b"],
+    ]
+    assert found.unfinished == ()
+    assert not found.behind
+    assert seen(cluster(), WHOLE, [pooler("asleep", instances=0)]).unfinished == ()
+
+
+def test_a_pooler_whose_new_pod_is_killed_is_not_whole_though_the_one_before_serves() -> None:
+    old = pooler_pod("database-pooler-rw-6f-a", memory="64Mi")
+    last = {"terminated": {"reason": "OOMKilled"}}
+    new = pooler_pod("database-pooler-rw-7c-b", ready=False, state=waiting("CrashLoopBackOff"), restarts=2, last=last)
+    found = seen(cluster(), [*WHOLE, old, new], POOLERS[:1])
+    assert found.unfinished == (
+        "0 of 1 pods of database-pooler-rw as declared",
+        "database-pooler-rw-6f-a: still runs what was declared before",
+        "pod database-pooler-rw-7c-b: its memory is not enough (OOMKilled), 2 restarts",
+        "1 pods of database-pooler-rw too many",
+    )
+    assert found.behind
+    assert [each.name for each in found.pods if each.hopeless and each.current] == ["database-pooler-rw-7c-b"]
+    assert not any(each.stuck for each in found.instances)
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [
+        [],
+        [pooler_pod("database-pooler-rw-6f-a", OLD)],
+        [pooler_pod("database-pooler-rw-6f-a", ready=False, conditions=[UNSCHEDULED])],
+    ],
+    ids=["there is none", "it has another image", "no node takes it"],
+)
+def test_a_pooler_without_a_ready_pod_as_declared_is_waited_for(pods: list[Document]) -> None:
+    found = seen(cluster(), [*WHOLE, *pods], POOLERS[:1])
+    assert found.unfinished[0] == "0 of 1 pods of database-pooler-rw as declared"
+
+
+def test_a_pod_that_its_node_evicted_does_not_count() -> None:
+    evicted = pooler_pod("database-pooler-rw-6f-z", ready=False, phase="Failed")
+    assert seen(cluster(), [*WHOLE, *READY_POOLERS, evicted], POOLERS).unfinished == ()
 
 
 def test_a_missing_instance_one_too_many_and_a_phase_are_waited_for() -> None:
@@ -123,6 +196,17 @@ def test_no_other_pod_is_stuck(kept: Document) -> None:
 def test_who_shall_become_the_primary_is_never_stuck() -> None:
     broken = pod("database-2", OLD, ready=False, state=waiting("ImagePullBackOff"))
     assert not seen(cluster(targetPrimary="database-2"), [broken]).instances[0].stuck
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CrashLoopBackOff"])
+def test_the_only_instance_is_stuck_like_any_other_as_nobody_can_take_its_place(reason: str) -> None:
+    broken = pod("database-1", OLD, ready=False, state=waiting(reason), restarts=2)
+    single = cluster()
+    single["spec"]["instances"] = 1
+    assert seen(single, [broken]).instances[0].stuck
+    current = pod("database-1", NEW, ready=False, state=waiting(reason), restarts=2)
+    assert not seen(single, [current]).instances[0].stuck
+    assert not seen(single, [broken, pod("database-2")]).instances[0].stuck, "another one may become the primary"
 
 
 def test_a_cluster_is_asleep_once_its_operator_says_so() -> None:

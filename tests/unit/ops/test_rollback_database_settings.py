@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from ops.rollback.database.settings import Update, changed, kept_lines, of_file, updates, way_back
+from ops.rollback.database.settings import IMAGE, Memory, Update, changed, kept_lines, of_file, steps, updates, way_back
 
 Config = dict[str, Any]
 GOOD: Config = {"memory_mib": 512, "storage_gib": 2}
@@ -52,6 +53,10 @@ def update(postgres: Config, image: str = "") -> Update:
     return updates([{"kind": "update", "result": "succeeded", "endTime": "then", "config": config}])[0]
 
 
+def rejecting(*bad: Update) -> Memory:
+    return Memory(rejected=frozenset(each.digest for each in bad))
+
+
 def postgres_of(text: str) -> Config:
     found: Config = yaml.safe_load(text)["config"]["omnibase-infra:postgres"]
     return found
@@ -59,7 +64,7 @@ def postgres_of(text: str) -> Config:
 
 def test_the_last_completed_deployment_with_other_settings_is_the_way_back() -> None:
     found = history(entry(1, GOOD), entry(2, BAD, result="failed"), entry(3, BAD), entry(4, BAD, result="failed"))
-    way = way_back(found, (), behind=True)
+    way = way_back(found, Memory(), behind=True)
     assert way.update is not None
     assert way.update.finished == "day 1"
 
@@ -67,7 +72,7 @@ def test_the_last_completed_deployment_with_other_settings_is_the_way_back() -> 
 def test_refreshes_and_deployments_that_failed_are_no_way_back() -> None:
     refresh = {**entry(2, {"memory_mib": 700}), "kind": "refresh"}
     found = history(entry(1, GOOD), refresh, entry(3, {"memory_mib": 800}, result="failed"), entry(4, BAD))
-    way = way_back(found, (), behind=True)
+    way = way_back(found, Memory(), behind=True)
     assert way.update is not None
     assert way.update.finished == "day 1"
 
@@ -75,43 +80,81 @@ def test_refreshes_and_deployments_that_failed_are_no_way_back() -> None:
 def test_what_was_not_healthy_either_is_passed_over() -> None:
     worse = {"memory_mib": 70000}
     found = history(entry(1, GOOD), entry(2, BAD), entry(3, worse))
-    way = way_back(found, {found[1].digest}, behind=True)
+    way = way_back(found, rejecting(found[1]), behind=True)
     assert way.update is not None
     assert way.update.finished == "day 1"
 
 
 def test_a_way_back_that_was_cut_short_goes_on() -> None:
     found = history(entry(1, GOOD), entry(2, BAD), entry(3, GOOD, result="failed"))
-    way = way_back(found, {found[1].digest}, behind=False)
+    way = way_back(found, replace(rejecting(found[1]), going_to=found[0].digest), behind=False)
     assert way.update is not None
     assert way.update.finished == "day 3"
 
 
-@pytest.mark.parametrize("rejected", [(), {"something else"}])
-def test_a_way_back_that_ended_and_is_not_healthy_leads_further_back(rejected: set[str]) -> None:
-    found = history(entry(1, {"memory_mib": 400}), entry(2, GOOD), entry(3, BAD), entry(4, GOOD))
-    way = way_back(found, {*rejected, found[1].digest}, behind=True)
+def test_a_deployment_that_failed_is_no_way_back_that_was_cut_short() -> None:
+    found = history(entry(1, GOOD), entry(2, BAD), entry(3, {"memory_mib": 70000}, result="failed"))
+    way = way_back(found, replace(rejecting(found[1]), going_to=found[2].digest), behind=True)
     assert way.update is not None
     assert way.update.finished == "day 1"
 
 
+def test_a_way_back_that_ended_and_is_not_healthy_leads_further_back() -> None:
+    found = history(entry(1, {"memory_mib": 400}), entry(2, GOOD), entry(3, BAD), entry(4, GOOD))
+    way = way_back(found, replace(rejecting(found[1]), going_to=found[0].digest), behind=True)
+    assert way.update is not None
+    assert way.update.finished == "day 1"
+
+
+def test_a_deployment_that_only_made_or_removed_clusters_had_no_other_settings() -> None:
+    further: Config = {**GOOD, "clusters": {"new": {"memory_mib": 900}}}
+    found = history(entry(1, {"memory_mib": 400}), entry(2, GOOD), entry(3, further))
+    way = way_back(found, Memory(), behind=True)
+    assert way.update is not None
+    assert way.update.finished == "day 1"
+    assert way.update.digest == update({"memory_mib": 400, "clusters": further["clusters"]}).digest, (
+        "what will be recorded of that way back"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "target", "said"),
+    [
+        ((BAD, "b"), (GOOD, "a"), [(512, "b"), (512, "a")]),
+        ((BAD, "b"), (GOOD, ""), [(512, "b"), (512, "")]),
+        ((BAD, ""), (GOOD, "a"), [(512, ""), (512, "a")]),
+        ((BAD, "b"), (GOOD, "b"), [(512, "b")]),
+        ((GOOD, "b"), (GOOD, "a"), [(512, "a")]),
+        ((GOOD, "a"), (GOOD, "a"), [(512, "a")]),
+    ],
+)
+def test_the_image_goes_back_by_itself_and_last(
+    now: tuple[Config, str], target: tuple[Config, str], said: list[tuple[int, str]]
+) -> None:
+    plan = [each.taken_back for each in steps(update(*now), update(*target))]
+    assert [(each["postgres", "memory_mib"], each.get(IMAGE, "")) for each in plan] == said
+
+
 def test_a_database_that_fails_long_after_its_settings_changed_is_not_failing_because_of_them() -> None:
     found = history(entry(1, GOOD), entry(2, BAD), entry(3, BAD))
-    way = way_back(found, (), behind=False)
+    way = way_back(found, Memory(), behind=False)
     assert way.update is None
     assert "it is not the settings" in way.why_not
-    recent = way_back(history(entry(1, GOOD), entry(2, BAD)), (), behind=False)
+    recent = way_back(history(entry(1, GOOD), entry(2, BAD)), Memory(), behind=False)
     assert recent.update is not None, "with one instance nothing is behind"
 
 
 def test_where_no_deployment_had_other_settings_that_is_said() -> None:
-    assert "no completed deployment" in way_back(history(entry(1, BAD), entry(2, BAD)), (), behind=True).why_not
-    assert "recorded no deployment" in way_back([], (), behind=True).why_not
+    same = history(entry(1, BAD), entry(2, BAD))
+    assert "no completed deployment" in way_back(same, Memory(), behind=True).why_not
+    assert "recorded no deployment" in way_back([], Memory(), behind=True).why_not
+    tried = history(entry(1, GOOD), entry(2, BAD))
+    assert "were taken back to already" in way_back(tried, rejecting(tried[1]), behind=True).why_not
 
 
 def test_a_major_version_never_goes_back() -> None:
     found = history(entry(1, {**GOOD, "version": 17}), entry(2, {**BAD, "version": 18}))
-    way = way_back(found, (), behind=True)
+    way = way_back(found, Memory(), behind=True)
     assert way.update is None
     assert "major version" in way.why_not
     assert way.runbook == "major-upgrade.md"
@@ -120,7 +163,7 @@ def test_a_major_version_never_goes_back() -> None:
 def test_settings_that_the_engine_hides_are_not_taken_for_no_settings() -> None:
     hidden = entry(1, GOOD)
     hidden["config"]["omnibase-infra:postgres"] = {"value": "[secret]", "secret": True}
-    assert "as secrets" in way_back(history(hidden, entry(2, BAD)), (), behind=True).why_not
+    assert "as secrets" in way_back(history(hidden, entry(2, BAD)), Memory(), behind=True).why_not
 
 
 def test_values_go_back_and_comments_stay_with_one_that_says_what_was_taken_back() -> None:
