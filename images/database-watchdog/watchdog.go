@@ -30,6 +30,7 @@ type watchdog struct {
 	found   time.Time // when it learned that
 	began   time.Time // of the first question without a good answer; zero: all is well
 	since   time.Time // of the first one after the last excuse
+	reached bool      // a standby answered before the last question
 }
 
 // look asks once, acts where it must, and says how long to wait before the next question.
@@ -39,6 +40,10 @@ func (watch *watchdog) look(ctx context.Context) time.Duration {
 		return pause
 	}
 	asked := watch.now()
+	if !watch.began.IsZero() && asked.Sub(watch.since) >= patience-timeout-brief {
+		// Before what may be the last question: an answer after it could mean that the way was repaired meanwhile.
+		watch.reached = watch.reaches(ctx)
+	}
 	problem := watch.server.ready(ctx, watch.primary.Status.Address)
 	if problem == nil {
 		watch.began = time.Time{}
@@ -50,7 +55,7 @@ func (watch *watchdog) look(ctx context.Context) time.Duration {
 		return patience
 	}
 	if watch.began.IsZero() {
-		watch.began, watch.since = asked, asked
+		watch.began, watch.since, watch.reached = asked, asked, false
 	}
 	silent := watch.now().Sub(watch.began)
 	if errors.Is(problem, errOnPurpose) && silent < restart {
@@ -106,7 +111,7 @@ func (watch *watchdog) judge(ctx context.Context, silent time.Duration, problem 
 		slog.Info("the primary gives no answer and is left alone", "pod", asked.Metadata.Name, "reason", reason)
 		return patience
 	}
-	if !watch.reaches(ctx, found.standbys()) {
+	if !watch.reached {
 		slog.Warn("neither the primary nor a standby answers: the way to them is at fault, and the primary is left alone",
 			"pod", asked.Metadata.Name, "standbys", found.standbys())
 		return patience
@@ -120,9 +125,13 @@ func (watch *watchdog) judge(ctx context.Context, silent time.Duration, problem 
 	return rest
 }
 
-// reaches says whether anybody else answers on the way on which the primary does not.
-func (watch *watchdog) reaches(ctx context.Context, standbys []string) bool {
-	for _, name := range standbys {
+// reaches says whether a standby answers on the way on which the primary does not.
+func (watch *watchdog) reaches(ctx context.Context) bool {
+	found, err := watch.server.cluster(ctx)
+	if err != nil {
+		return false
+	}
+	for _, name := range found.standbys() {
 		it, err := watch.server.pod(ctx, name)
 		if err == nil && it != nil && it.Status.Address != "" && watch.server.answers(ctx, it.Status.Address) {
 			return true

@@ -25,6 +25,7 @@ type world struct {
 	hangs            bool // the primary
 	// cut: nobody is reached; restarts: the primary is down on purpose.
 	cut, restarts bool
+	repaired      time.Time // the way, if it was cut
 	// stranger: it answers with a certificate of an authority that we do not know.
 	stranger bool
 	ended    []string
@@ -84,7 +85,7 @@ func (world *world) answers(_ context.Context, address string) bool {
 }
 
 func (world *world) silent(address string) bool {
-	return world.cut || world.hangs && address == world.primary.Status.Address
+	return world.cut || world.clock.Before(world.repaired) || world.hangs && address == world.primary.Status.Address
 }
 
 func (world *world) end(_ context.Context, it *pod) error {
@@ -258,6 +259,16 @@ func TestWhereNobodyAnswersTheWayIsAtFaultAndNobodyIsEnded(t *testing.T) {
 	world.cut = true
 	if took := world.watch(10 * time.Minute); took != 0 {
 		t.Errorf("deleted after %.1f s, while no standby answered either", took)
+	}
+}
+
+func TestAWayThatIsRepairedEndsNobodyAtWhateverMoment(t *testing.T) {
+	for cut := time.Duration(0); cut < 20*time.Second; cut += 100 * time.Millisecond {
+		world := newWorld()
+		world.repaired = world.clock.Add(cut)
+		if took := world.watch(time.Minute); took != 0 {
+			t.Errorf("repaired after %s, and the primary deleted after %.1f s", cut, took)
+		}
 	}
 }
 
