@@ -201,7 +201,7 @@ def _session_that_stands_still(database: Cluster, directory: Path) -> Iterator[N
 
     primary = database.primary()
     to = database.connection("rw", directory)
-    with contextlib.closing(psycopg.connect(**to)) as connection:  # type: ignore[arg-type]  # its own kinds of values
+    with contextlib.closing(psycopg.connect(**to)) as connection:
         session = connection.info.backend_pid
         signal("STOP")
         try:
