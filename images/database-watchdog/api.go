@@ -28,8 +28,10 @@ const (
 )
 
 var (
-	errNotFound   = errors.New("not found")
+	errRefused    = errors.New("it says no")
+	errNotFound   = fmt.Errorf("%w: not found", errRefused)
 	errUnverified = errors.New("it answers, with a certificate that is not taken")
+	errOnPurpose  = errors.New("its manager says that it is down on purpose")
 )
 
 // cluster is what is read of a CloudNativePG Cluster.
@@ -44,13 +46,15 @@ type cluster struct {
 	} `json:"status"`
 }
 
-func (found *cluster) hasStandby() bool {
+// standbys that the operator calls healthy.
+func (found *cluster) standbys() []string {
+	others := []string{}
 	for _, name := range found.Status.Instances["healthy"] {
 		if name != found.Status.CurrentPrimary {
-			return true
+			others = append(others, name)
 		}
 	}
-	return false
+	return others
 }
 
 // pod is what is read of an instance's pod.
@@ -84,6 +88,7 @@ type kubernetes struct {
 	token                func() (string, error)
 	client, instances    *http.Client
 	authority, host      string // of the instances' certificates
+	port                 string // of their managers
 }
 
 func inCluster(namespace, name string) (*kubernetes, error) {
@@ -99,7 +104,7 @@ func inCluster(namespace, name string) (*kubernetes, error) {
 	address := net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"))
 	return &kubernetes{
 		url: "https://" + address, namespace: namespace, name: name, client: api, instances: instances,
-		authority: authorityFile, host: host,
+		authority: authorityFile, host: host, port: statusPort,
 		// Read every time: the kubelet renews it.
 		token: func() (string, error) {
 			text, err := os.ReadFile(accountFolder + "/token")
@@ -189,19 +194,39 @@ func (api *kubernetes) end(ctx context.Context, it *pod) error {
 }
 
 func (api *kubernetes) ready(ctx context.Context, address string) error {
-	return api.ask(ctx, "https://"+net.JoinHostPort(address, statusPort)+"/readyz")
+	problem := api.ask(ctx, timeout, api.manager(address, "/readyz"), nil)
+	if !errors.Is(problem, errRefused) {
+		return problem
+	}
+	// A server that hangs gives no answer to this either: only one that is down, or starts or stops, is excused.
+	status := struct {
+		OnPurpose bool `json:"mightBeUnavailable"`
+	}{}
+	if err := api.ask(ctx, brief, api.manager(address, "/pg/status"), &status); err == nil && status.OnPurpose {
+		return fmt.Errorf("%w: %w", errOnPurpose, problem)
+	}
+	return problem
+}
+
+func (api *kubernetes) answers(ctx context.Context, address string) bool {
+	err := api.ask(ctx, brief, api.manager(address, "/failsafe"), nil)
+	return err == nil || errors.Is(err, errRefused) || errors.Is(err, errUnverified)
+}
+
+func (api *kubernetes) manager(address, path string) string {
+	return "https://" + net.JoinHostPort(address, api.port) + path
 }
 
 // ask is about an instance. Who answers with a certificate that is not taken stands not still: the authority may have
 // been renewed, so it is read again for the next question.
-func (api *kubernetes) ask(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (api *kubernetes) ask(ctx context.Context, limit time.Duration, url string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	err = exchange(api.instances, request, nil)
+	err = exchange(api.instances, request, into)
 	var refused *tls.CertificateVerificationError
 	if !errors.As(err, &refused) {
 		return err
@@ -255,7 +280,7 @@ func exchange(client *http.Client, request *http.Request, into any) error {
 	case reply.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s %s: %w", request.Method, request.URL.Path, errNotFound)
 	case reply.StatusCode >= http.StatusBadRequest:
-		return fmt.Errorf("%s %s: %s: %.200s", request.Method, request.URL.Path, reply.Status, text)
+		return fmt.Errorf("%s %s: %w: %s: %.200s", request.Method, request.URL.Path, errRefused, reply.Status, text)
 	case into == nil:
 		return nil
 	}

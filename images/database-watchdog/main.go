@@ -5,7 +5,8 @@
 // CloudNativePG replaces servers that crashed and pods that are gone. A server that hangs it asks to stop, and waits: the
 // instance manager beside it is well, keeps the primary's lease, and its probe of liveness never asks PostgreSQL. So
 // nothing happens for as long as it hangs. The watchdog asks the manager what the kubelet asks it for readiness; once
-// that has no good answer for some seconds, it deletes the pod, and the operator does the rest.
+// that has no good answer for some seconds, and a standby answers on the same way, it deletes the pod, and the operator
+// does the rest.
 package main
 
 import (
@@ -22,7 +23,9 @@ import (
 const (
 	pause     = 500 * time.Millisecond // between two questions
 	timeout   = 2 * time.Second        // of one; on a busy machine an answer may take a second
+	brief     = time.Second            // of one that need not wait for PostgreSQL
 	patience  = 4 * time.Second        // without any good answer
+	restart   = 3 * time.Minute        // at most, on purpose: 2 min to stop (stopDelay of the cluster), one to start
 	freshness = 3 * time.Second        // of who the primary is: an old one that came back as a standby answers too
 	rest      = time.Minute            // after a deletion: a failover has to come to its end
 )

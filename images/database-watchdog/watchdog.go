@@ -14,8 +14,10 @@ type server interface {
 	cluster(ctx context.Context) (*cluster, error)
 	// pod reads an instance; nil where there is none.
 	pod(ctx context.Context, name string) (*pod, error)
-	// ready asks the instance's manager whether PostgreSQL takes connections.
+	// ready asks the instance's manager whether PostgreSQL takes connections; errOnPurpose: it must not.
 	ready(ctx context.Context, address string) error
+	// answers says whether the instance's manager answers at all.
+	answers(ctx context.Context, address string) bool
 	// end deletes exactly this pod.
 	end(ctx context.Context, it *pod) error
 }
@@ -26,39 +28,58 @@ type watchdog struct {
 	now     func() time.Time
 	primary *pod      // whom it asks; nil: look again who it is
 	found   time.Time // when it learned that
-	since   time.Time // of the first question without a good answer; zero: all is well
+	began   time.Time // of the first question without a good answer; zero: all is well
+	since   time.Time // of the first one after the last excuse
+	reached bool      // a standby answered before the last question
 }
 
 // look asks once, acts where it must, and says how long to wait before the next question.
 func (watch *watchdog) look(ctx context.Context) time.Duration {
-	stale := watch.since.IsZero() && watch.now().Sub(watch.found) > freshness
+	stale := watch.began.IsZero() && watch.now().Sub(watch.found) > freshness
 	if (watch.primary == nil || stale) && !watch.find(ctx) {
 		return pause
 	}
 	asked := watch.now()
+	if !watch.began.IsZero() && asked.Sub(watch.since) >= patience-timeout-brief {
+		// Before what may be the last question: an answer after it could mean that the way was repaired meanwhile.
+		watch.reached = watch.reaches(ctx)
+	}
 	problem := watch.server.ready(ctx, watch.primary.Status.Address)
 	if problem == nil {
-		watch.since = time.Time{}
+		watch.began = time.Time{}
 		return pause
 	}
 	if errors.Is(problem, errUnverified) {
 		slog.Warn("the primary answers and cannot be judged", "pod", watch.primary.Metadata.Name, "problem", problem.Error())
-		watch.since = time.Time{}
+		watch.began = time.Time{}
 		return patience
 	}
-	if watch.since.IsZero() {
-		watch.since = asked
+	if watch.began.IsZero() {
+		watch.began, watch.since, watch.reached = asked, asked, false
 	}
-	silent := watch.now().Sub(watch.since)
-	if silent < patience || ctx.Err() != nil {
+	silent := watch.now().Sub(watch.began)
+	if errors.Is(problem, errOnPurpose) && silent < restart {
+		watch.excuse()
+		return pause
+	}
+	if watch.now().Sub(watch.since) < patience || ctx.Err() != nil {
 		return pause
 	}
 	return watch.judge(ctx, silent, problem)
 }
 
+// excuse lets patience begin anew: the server is down because its manager restarts it, or because somebody fenced it.
+func (watch *watchdog) excuse() {
+	if watch.since.Equal(watch.began) {
+		slog.Info("the primary is down on purpose and is waited for", "pod", watch.primary.Metadata.Name,
+			"at_most_seconds", restart.Seconds())
+	}
+	watch.since = watch.now()
+}
+
 // find learns who the primary is.
 func (watch *watchdog) find(ctx context.Context) bool {
-	watch.primary, watch.since, watch.found = nil, time.Time{}, watch.now()
+	watch.primary, watch.began, watch.found = nil, time.Time{}, watch.now()
 	found, err := watch.server.cluster(ctx)
 	if err == nil && found.Status.CurrentPrimary != "" {
 		watch.primary, err = watch.server.pod(ctx, found.Status.CurrentPrimary)
@@ -90,6 +111,11 @@ func (watch *watchdog) judge(ctx context.Context, silent time.Duration, problem 
 		slog.Info("the primary gives no answer and is left alone", "pod", asked.Metadata.Name, "reason", reason)
 		return patience
 	}
+	if !watch.reached {
+		slog.Warn("neither the primary nor a standby answers: the way to them is at fault, and the primary is left alone",
+			"pod", asked.Metadata.Name, "standbys", found.standbys())
+		return patience
+	}
 	if err := watch.server.end(ctx, current); err != nil {
 		slog.Error("cannot delete the primary's pod", "pod", current.Metadata.Name, "error", err.Error())
 		return pause
@@ -97,6 +123,21 @@ func (watch *watchdog) judge(ctx context.Context, silent time.Duration, problem 
 	slog.Warn("deleted the primary's pod, so that a standby takes over", "pod", current.Metadata.Name,
 		"silent_seconds", silent.Seconds(), "problem", problem.Error())
 	return rest
+}
+
+// reaches says whether a standby answers on the way on which the primary does not.
+func (watch *watchdog) reaches(ctx context.Context) bool {
+	found, err := watch.server.cluster(ctx)
+	if err != nil {
+		return false
+	}
+	for _, name := range found.standbys() {
+		it, err := watch.server.pod(ctx, name)
+		if err == nil && it != nil && it.Status.Address != "" && watch.server.answers(ctx, it.Status.Address) {
+			return true
+		}
+	}
+	return false
 }
 
 // spare says why a primary that gives no answer is nevertheless left alone; empty: it stands still.
@@ -115,7 +156,7 @@ func spare(found *cluster, current *pod, uid string) string {
 		return "somebody stopped it: fenced or hibernated"
 	case !current.started():
 		return "it is starting"
-	case !found.hasStandby():
+	case len(found.standbys()) == 0:
 		return "no standby is healthy, so that nobody could take over"
 	}
 	return ""

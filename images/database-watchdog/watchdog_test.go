@@ -20,9 +20,12 @@ import (
 
 // world stands for the API server and the instances.
 type world struct {
-	found   cluster
-	primary *pod
-	hangs   bool
+	found            cluster
+	primary, standby *pod
+	hangs            bool // the primary
+	// cut: nobody is reached; restarts: the primary is down on purpose.
+	cut, restarts bool
+	repaired      time.Time // the way, if it was cut
 	// stranger: it answers with a certificate of an authority that we do not know.
 	stranger bool
 	ended    []string
@@ -30,7 +33,8 @@ type world struct {
 }
 
 func newWorld() *world {
-	made := &world{clock: time.Unix(1_000_000, 0), primary: instance("database-1", "uid-1")}
+	made := &world{clock: time.Unix(1_000_000, 0)}
+	made.primary, made.standby = instance("database-1", "uid-1"), instance("database-2", "uid-2")
 	made.found.Status.CurrentPrimary, made.found.Status.TargetPrimary = "database-1", "database-1"
 	made.found.Status.Instances = map[string][]string{"healthy": {"database-1", "database-2"}}
 	return made
@@ -38,7 +42,7 @@ func newWorld() *world {
 
 func instance(name, uid string) *pod {
 	it := new(pod)
-	it.Metadata.Name, it.Metadata.UID, it.Status.Address = name, uid, "192.0.2.1"
+	it.Metadata.Name, it.Metadata.UID, it.Status.Address = name, uid, "192.0.2."+name[len(name)-1:]
 	it.Status.Containers = append(it.Status.Containers, struct {
 		Name    string `json:"name"`
 		Started bool   `json:"started"`
@@ -51,17 +55,37 @@ func (world *world) cluster(context.Context) (*cluster, error) {
 	return &found, nil
 }
 
-func (world *world) pod(context.Context, string) (*pod, error) { return world.primary, nil }
+func (world *world) pod(_ context.Context, name string) (*pod, error) {
+	for _, it := range []*pod{world.primary, world.standby} {
+		if it != nil && it.Metadata.Name == name {
+			return it, nil
+		}
+	}
+	return nil, nil
+}
 
-func (world *world) ready(context.Context, string) error {
-	if world.stranger {
+func (world *world) ready(_ context.Context, address string) error {
+	switch {
+	case world.stranger:
 		return errUnverified
+	case world.silent(address):
+		world.clock = world.clock.Add(timeout)
+		return errors.New("no answer")
+	case world.restarts && address == world.primary.Status.Address:
+		return errOnPurpose
 	}
-	if !world.hangs {
-		return nil
+	return nil
+}
+
+func (world *world) answers(_ context.Context, address string) bool {
+	if world.silent(address) {
+		world.clock = world.clock.Add(brief)
 	}
-	world.clock = world.clock.Add(timeout)
-	return errors.New("no answer")
+	return !world.silent(address)
+}
+
+func (world *world) silent(address string) bool {
+	return world.cut || world.clock.Before(world.repaired) || world.hangs && address == world.primary.Status.Address
 }
 
 func (world *world) end(_ context.Context, it *pod) error {
@@ -70,8 +94,13 @@ func (world *world) end(_ context.Context, it *pod) error {
 }
 
 // watch looks for so long, and says how many seconds passed until the first deletion.
-func (world *world) watch(span time.Duration) float64 {
-	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+func (world *world) watch(span time.Duration) float64 { return world.with(world.dog(), span) }
+
+func (world *world) dog() *watchdog {
+	return &watchdog{server: world, now: func() time.Time { return world.clock }}
+}
+
+func (world *world) with(dog *watchdog, span time.Duration) float64 {
 	began := world.clock
 	for world.clock.Sub(began) < span {
 		wait := dog.look(context.Background())
@@ -128,12 +157,12 @@ func TestAnAuthorityThatWasRenewedIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	api := &kubernetes{instances: client, authority: file, host: "example.com"}
-	if err := api.ask(context.Background(), manager.URL); !errors.Is(err, errUnverified) {
+	if err := api.ask(context.Background(), timeout, manager.URL, nil); !errors.Is(err, errUnverified) {
 		t.Errorf("of another authority: %v", err)
 	}
 	write(manager)
-	_ = api.ask(context.Background(), manager.URL) // still by the old one, and reads the new one
-	if err := api.ask(context.Background(), manager.URL); err != nil {
+	_ = api.ask(context.Background(), timeout, manager.URL, nil) // still by the old one, and reads the new one
+	if err := api.ask(context.Background(), timeout, manager.URL, nil); err != nil {
 		t.Errorf("after it was renewed: %v", err)
 	}
 }
@@ -154,7 +183,7 @@ func selfSigned(t *testing.T) tls.Certificate {
 
 func TestAShortSilenceIsForgotten(t *testing.T) {
 	world := newWorld()
-	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	dog := world.dog()
 	for range 20 {
 		world.hangs = !world.hangs
 		world.clock = world.clock.Add(dog.look(context.Background()))
@@ -166,10 +195,10 @@ func TestAShortSilenceIsForgotten(t *testing.T) {
 
 func TestItFollowsThePrimaryToAnotherPod(t *testing.T) {
 	world := newWorld()
-	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	dog := world.dog()
 	world.clock = world.clock.Add(dog.look(context.Background()))
 	world.found.Status.CurrentPrimary, world.found.Status.TargetPrimary = "database-2", "database-2"
-	world.primary = instance("database-2", "uid-2")
+	world.primary, world.standby = world.standby, world.primary
 	world.clock = world.clock.Add(freshness)
 	world.clock = world.clock.Add(dog.look(context.Background()))
 	world.hangs = true
@@ -184,7 +213,7 @@ func TestItFollowsThePrimaryToAnotherPod(t *testing.T) {
 func TestAfterADeletionTheFailoverComesToItsEndBeforeTheNextQuestion(t *testing.T) {
 	world := newWorld()
 	world.hangs = true
-	dog := &watchdog{server: world, now: func() time.Time { return world.clock }}
+	dog := world.dog()
 	var wait time.Duration
 	for len(world.ended) == 0 {
 		wait = dog.look(context.Background())
@@ -222,5 +251,80 @@ func TestAPrimaryThatTheOperatorGaveUpIsEndedToo(t *testing.T) {
 	world.found.Status.TargetPrimary = failing
 	if reason := spare(&world.found, world.primary, "uid-1"); reason != "" {
 		t.Errorf("left alone because %s", reason)
+	}
+}
+
+func TestWhereNobodyAnswersTheWayIsAtFaultAndNobodyIsEnded(t *testing.T) {
+	world := newWorld()
+	world.cut = true
+	if took := world.watch(10 * time.Minute); took != 0 {
+		t.Errorf("deleted after %.1f s, while no standby answered either", took)
+	}
+}
+
+func TestAWayThatIsRepairedEndsNobodyAtWhateverMoment(t *testing.T) {
+	for cut := time.Duration(0); cut < 20*time.Second; cut += 100 * time.Millisecond {
+		world := newWorld()
+		world.repaired = world.clock.Add(cut)
+		if took := world.watch(time.Minute); took != 0 {
+			t.Errorf("repaired after %s, and the primary deleted after %.1f s", cut, took)
+		}
+	}
+}
+
+func TestAStandbyThatIsNotReachedProvesNothing(t *testing.T) {
+	for what, change := range map[string]func(*world){
+		"it is gone":         func(it *world) { it.standby = nil },
+		"it has no address":  func(it *world) { it.standby.Status.Address = "" },
+		"it does not answer": func(it *world) { it.standby.Status.Address = it.primary.Status.Address },
+	} {
+		world := newWorld()
+		world.hangs = true
+		change(world)
+		if world.watch(time.Minute) != 0 {
+			t.Errorf("ended although of the only standby %s", what)
+		}
+	}
+}
+
+func TestOneStandbyThatAnswersIsEnough(t *testing.T) {
+	world := newWorld()
+	world.found.Status.Instances["healthy"] = []string{"database-1", "database-3", "database-2"} // the third is gone
+	world.hangs = true
+	if took := world.watch(time.Minute); took < patience.Seconds() || took > 5 {
+		t.Errorf("deleted after %.1f s", took)
+	}
+}
+
+func TestARestartOnPurposeIsWaitedFor(t *testing.T) {
+	world := newWorld()
+	dog := world.dog()
+	for range 3 { // each one has its own time
+		world.restarts = true
+		world.with(dog, 2*time.Minute)
+		world.restarts = false
+		world.with(dog, time.Minute)
+	}
+	if len(world.ended) > 0 {
+		t.Error("a primary that its manager restarts was deleted")
+	}
+}
+
+func TestARestartThatComesToNoEndIsEnded(t *testing.T) {
+	world := newWorld()
+	world.restarts = true
+	if took := world.watch(time.Hour); took < restart.Seconds() || took > restart.Seconds()+5 {
+		t.Errorf("deleted after %.1f s", took)
+	}
+}
+
+func TestAServerThatHangsInItsRestartIsEndedLikeAnyOther(t *testing.T) {
+	world := newWorld()
+	dog := world.dog()
+	world.restarts = true
+	world.with(dog, 20*time.Second)
+	world.hangs = true
+	if took := world.with(dog, time.Minute); took < patience.Seconds()-1 || took > 5 {
+		t.Errorf("deleted after %.1f s", took)
 	}
 }

@@ -6,6 +6,7 @@ The same cluster and the same faults as `make bench-postgres`, each once.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import json
 import time
@@ -19,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from omnibase_infra.postgres import PostgresClusterArgs, cluster_spec
+from omnibase_infra.postgres.names import STATUS_PORT
 
 from bench.postgres import manifests
 from bench.postgres.cluster import BenchError, Cluster, install_operator, remove_operator
@@ -66,13 +68,18 @@ def test_the_watchdogs_token_marks_and_deletes_instances_of_its_cluster_and_does
     changes(primary, {"metadata": {"labels": {"role": "replica"}}})
     with pytest.raises(BenchError, match="works on instances of database only"):
         changes(manifests.CLIENT, {"metadata": {"labels": {"role": "primary"}}})
+    pooler = database.kubectl("get", "pods", "-l", "cnpg.io/podRole=pooler", "-o", "name").split()[0]
+    with pytest.raises(BenchError, match="works on instances of database only"):
+        changes(pooler.removeprefix("pod/"), {"metadata": {"labels": {"cnpg.io/instanceRole": "primary"}}})
     refused: tuple[dict[str, object], ...] = (
         {"metadata": {"labels": {"app": "other"}}},
+        {"metadata": {"labels": {"cnpg.io/cluster": None}}},
+        {"metadata": {"labels": {"cnpg.io/instanceRole": None}}},
         {"metadata": {"annotations": {"a": "b"}}},
         {"spec": {"activeDeadlineSeconds": 99}},
     )
     for change in refused:
-        with pytest.raises(BenchError, match=r"changes the labels cnpg.io/instanceRole and role only"):
+        with pytest.raises(BenchError, match=r"sets the labels cnpg.io/instanceRole and role only"):
             changes(primary, change)
 
 
@@ -159,6 +166,90 @@ def test_another_memory_reaches_the_standbys_first_and_the_primary_by_one_switch
         assert server["resources"]["limits"]["memory"] == f"{_MORE_MEMORY_MIB}Mi"
         shown = database.kubectl("exec", name, "-c", "postgres", "--", "psql", "-qtAc", "SHOW shared_buffers").strip()
         assert shown == f"{_MORE_MEMORY_MIB // 4}MB"
+
+
+_WATCHDOG = f"{manifests.CLUSTER}-watchdog"
+_PATIENCE_SECONDS = 4
+"""Of the watchdog."""
+
+
+def _told(database: Cluster) -> str:
+    return database.kubectl("logs", f"deployment/{_WATCHDOG}")
+
+
+def _identity(database: Cluster, name: str) -> tuple[str, int]:
+    """Changes when the pod is made anew, and when its server's container is."""
+    pod = database.pod(name)
+    return pod["metadata"]["uid"], sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
+
+
+def _shown(database: Cluster, setting: str) -> set[str]:
+    """What the instances say of it, each; a word more where one says nothing."""
+    try:
+        words = ("-c", "postgres", "--", "psql", "-qtAc", f"SHOW {setting}")
+        return {database.kubectl("exec", name, *words).strip() for name in _instances(database)}
+    except BenchError:
+        return {"nothing"}
+
+
+@contextlib.contextmanager
+def _session_that_stands_still(database: Cluster, directory: Path) -> Iterator[None]:
+    """Of a client: a server cannot stop before it is over."""
+
+    def signal(name: str) -> None:
+        database.kubectl("exec", primary, "-c", "postgres", "--", "sh", "-c", f"kill -{name} {session}")
+
+    primary = database.primary()
+    to = database.connection("rw", directory)
+    with contextlib.closing(psycopg.connect(**to)) as connection:
+        session = connection.info.backend_pid
+        signal("STOP")
+        try:
+            yield
+        finally:
+            signal("CONT")
+
+
+@pytest.mark.req("C2.2", "C3.6")
+def test_fewer_connections_restart_the_primary_where_it_is_and_the_watchdog_waits_for_that(
+    database: Cluster, tmp_path: Path
+) -> None:
+    database.wait_whole()
+    primary = database.primary()
+    before = _identity(database, primary)
+    change = {"spec": {"postgresql": {"parameters": {"max_connections": "90"}}}}
+    with _session_that_stands_still(database, tmp_path):
+        patch = ("--type=merge", "-p", json.dumps(change))
+        database.kubectl("patch", "clusters.postgresql.cnpg.io", database.name, *patch)
+        wait_for(lambda: "is down on purpose" in _told(database), 90, "the watchdog learns of the restart")
+        time.sleep(2 * _PATIENCE_SECONDS)
+    wait_for(lambda: _shown(database, "max_connections") == {"90"}, 180, "all instances have the new value")
+    database.wait_whole()
+    assert (database.primary(), _identity(database, primary)) == (primary, before)
+
+
+@contextlib.contextmanager
+def _no_way_to_the_instances(node: Node, address: str) -> Iterator[None]:
+    """Connections that are there break too, which no policy does; rules of policies come to the top of their table."""
+    rule = ("PREROUTING", "-s", address, "-p", "tcp", "--dport", str(STATUS_PORT), "-j", "DROP")
+    done = node.run(["iptables", "-w", "-t", "raw", "-I", *rule])
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        node.run(["iptables", "-w", "-t", "raw", "-D", *rule])
+
+
+@pytest.mark.req("C3.6")
+def test_a_watchdog_that_reaches_no_instance_ends_none(node: Node, database: Cluster) -> None:
+    primary = database.primary()
+    before = _identity(database, primary)
+    address = database.kubectl("get", "pods", "-l", f"app={_WATCHDOG}", "-o", "jsonpath={.items[*].status.podIP}")
+    with _no_way_to_the_instances(node, address):
+        wait_for(lambda: "the way to them is at fault" in _told(database), 30, "the watchdog sees that it is alone")
+        time.sleep(2 * _PATIENCE_SECONDS)
+    time.sleep(2 * _PATIENCE_SECONDS)
+    assert (database.primary(), _identity(database, primary)) == (primary, before)
 
 
 def _expired(authority: dict[str, str], names: list[str]) -> dict[str, str]:

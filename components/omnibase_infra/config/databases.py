@@ -103,7 +103,7 @@ class DatabaseWatchdogConfig(Section):
     """A pod that marks a new primary at once and ends one that stands still, both of which the operator waits for."""
 
     enabled: bool
-    """Needs two instances or more, its image, and where the policies are mandatory waivers of theirs for
+    """Needs a synchronous standby, its image, and where the policies are mandatory waivers of theirs for
     `Deployment/<namespace>/database-watchdog`, as staging and prod have them. Without it a primary that hangs is waited
     for, and every change of the primary takes 2 to 4 s longer."""
     waiver: TokenWaiverConfig = TokenWaiverConfig()

@@ -222,6 +222,9 @@ def _postgres(environment: Environment, postgres: PostgresConfig) -> Iterator[Fi
     if postgres.watchdog.enabled and postgres.instances < 2:  # noqa: PLR2004
         hint = "nobody could take over from a primary that it ends; raise postgres.instances"
         yield "postgres.watchdog.enabled", "true", f"needs two instances, there is {postgres.instances}", hint
+    elif postgres.watchdog.enabled and not postgres.synchronous_standbys:
+        hint = "a standby that takes over may lack acknowledged rows; raise postgres.synchronous_standbys"
+        yield "postgres.watchdog.enabled", "true", "needs a synchronous standby, there is none", hint
     if guarded and postgres.hibernate:
         yield "postgres.hibernate", "true", f"stops every service of {environment}", "allowed in dev and test"
     most = most_connections(postgres.memory_mib)

@@ -120,7 +120,7 @@ class PostgresClusterArgs(TypedDict):
     hibernate: NotRequired[bool]
     """Stop all instances and poolers and keep the volumes; dev and test only. Default False."""
     watchdog: NotRequired[PostgresWatchdogArgs]
-    """Default none: a primary that hangs, and does not crash, is then waited for. Needs two instances or more."""
+    """Default none: a primary that hangs, and does not crash, is then waited for. Needs a synchronous standby."""
     backups: NotRequired[BackupsArgs]
     """Base backups and the archive of the log; default none. The plugin must be there."""
     recovery: NotRequired[RecoveryArgs]

@@ -193,8 +193,15 @@ def _image(args: PostgresClusterArgs) -> list[str]:
 
 
 def _watchdog(args: PostgresClusterArgs) -> list[str]:
-    if "watchdog" in args and int(args["instances"]) < 2:  # noqa: PLR2004
+    if "watchdog" not in args:
+        return []
+    if int(args["instances"]) < 2:  # noqa: PLR2004
         return [f"watchdog: with instances={args['instances']} nobody could take over from a primary that it ends"]
+    if not int(args["synchronous_standbys"]):
+        return [
+            "watchdog: with synchronous_standbys=0 a standby that takes over from a primary that it ends may lack "
+            "acknowledged rows; allowed is 1 or more: raise it, or leave the watchdog out"
+        ]
     return []
 
 

@@ -12,7 +12,6 @@ from omnibase_infra.workload import HardenedWorkload, HardenedWorkloadArgs
 
 _CA_DIRECTORY = "/run/ca"
 _PORT = 8080
-_INSTANCE_LABEL = "cnpg.io/cluster"
 _ROLE_LABELS = ("cnpg.io/instanceRole", "role")
 
 
@@ -106,21 +105,11 @@ def rights(cluster: str, args: PostgresClusterArgs, kind: str) -> Manifest:
 
 
 def limit(cluster: str, args: PostgresClusterArgs) -> Manifest:
-    """What its token is good for: to delete instances of this cluster, and to change their labels of role."""
+    """What its token is good for: to delete instances of this cluster, and to set their labels of role."""
     name, space = names.watchdog(cluster), args["namespace"]
-    roles = ", ".join(f"'{label}'" for label in _ROLE_LABELS)
-    kept = "object.metadata.labels.all(key, key in [{roles}] || {same})"
-    same = "(key in oldObject.metadata.labels && oldObject.metadata.labels[key] == object.metadata.labels[key])"
-    only_labels = " && ".join(
-        [
-            "object.spec == oldObject.spec",
-            "object.metadata.?annotations == oldObject.metadata.?annotations",
-            "object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences",
-            "object.metadata.?finalizers == oldObject.metadata.?finalizers",
-            kept.format(roles=roles, same=same),
-        ]
-    )
-    instance = f"oldObject.metadata.?labels[?'{_INSTANCE_LABEL}'].orValue('') == '{cluster}'"
+    # Poolers are pods of the cluster too, and one with the label of a primary would get what is sent to the primary.
+    wanted = names.instances(cluster, space)["labels"].items()
+    instance = " && ".join(["has(oldObject.metadata.labels)", *(_has(label, value) for label, value in wanted)])
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",
@@ -147,12 +136,33 @@ def limit(cluster: str, args: PostgresClusterArgs) -> Manifest:
             "validations": [
                 {"expression": instance, "message": f"{name} works on instances of {cluster} only"},
                 {
-                    "expression": f"request.operation == 'DELETE' || ({only_labels})",
-                    "message": f"{name} changes the labels {' and '.join(_ROLE_LABELS)} only",
+                    "expression": f"request.operation == 'DELETE' || ({_only_role_labels()})",
+                    "message": f"{name} sets the labels {' and '.join(_ROLE_LABELS)} only",
                 },
             ],
         },
     }
+
+
+def _has(label: str, value: str) -> str:
+    labels_of_it = "oldObject.metadata.labels"
+    return f"'{label}' in {labels_of_it} && {labels_of_it}['{label}'] == '{value}'"
+
+
+def _only_role_labels() -> str:
+    new, old = "object.metadata", "oldObject.metadata"
+    kept = [
+        f"has({new}.{field}) == has({old}.{field}) && (!has({new}.{field}) || {new}.{field} == {old}.{field})"
+        for field in ("annotations", "ownerReferences", "finalizers")
+    ]
+    roles = ", ".join(f"'{label}'" for label in _ROLE_LABELS)
+    same = f"(key in {old}.labels && {old}.labels[key] == {new}.labels[key])"
+    labels_kept = [
+        f"has({new}.labels)",
+        f"{old}.labels.all(key, key in {new}.labels)",
+        f"{new}.labels.all(key, key in [{roles}] || {same})",
+    ]
+    return " && ".join(["object.spec == oldObject.spec", *kept, *labels_kept])
 
 
 def limit_binding(cluster: str, args: PostgresClusterArgs) -> Manifest:
