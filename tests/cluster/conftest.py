@@ -29,6 +29,7 @@ from tests.cluster.postgres_kit import external_database
 # imported one would get a control plane or a database server of its own, and keep it until the end of all tests.
 __all__ = ["Kubectl", "cluster", "control_plane", "external_database", "stack"]
 _NODES, _SHOWN = pytest.StashKey[dict[str, Paths]](), pytest.StashKey[list[str]]()
+_SHOWN_AT_ONCE = 2000
 _MOST_SHOWN = 5
 _WORTH_TELLING = 20  # seconds of a file's tests and fixtures
 
@@ -65,14 +66,15 @@ def pytest_runtest_makereport(
 
 
 class _FailuresAtOnce:
-    """Names a failure when it happens: the run goes on for most of an hour, and its reports come at the end."""
+    """Shows the end of a failure when it happens: the run takes most of an hour, and its reports come at the end."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self._terminal.write_line(f"\nfailed in {report.when}: {report.nodeid}")
+            end = report.longreprtext[-_SHOWN_AT_ONCE:]
+            self._terminal.write_line(f"\nfailed in {report.when}: {report.nodeid}\n{end}")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -115,7 +115,7 @@ def _start_database(stack: Stack, directory: Path) -> None:
     stack.sql("CREATE ROLE owner NOLOGIN; CREATE ROLE app LOGIN PASSWORD 'first-password'", "postgres")
     stack.sql("CREATE DATABASE app OWNER owner", "postgres")
     root = stack.docker.paths.root
-    stack.sql(f"SET ROLE owner; {(root / f'{MIGRATION}.up.sql').read_text()} GRANT SELECT, INSERT ON notes TO app;")
+    stack.sql(f"SET ROLE owner; {(root / f'{MIGRATION}.up.sql').read_text()} GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app;")
 
 
 def _start_pooler(stack: Stack) -> None:

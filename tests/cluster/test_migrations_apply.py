@@ -62,11 +62,13 @@ def test_a_wanted_version_is_reached_from_below_and_from_above(world: World) -> 
     assert shown["problems"] == [
         "database orders: is at version 3, above target_version 1; `apply` takes it back",
     ]
+    assert world.run("dry-run") == "orders: would run 0003_c.down.sql\norders: would run 0002_b.down.sql\n"
     assert "orders: version 1, 2 taken back" in world.run("apply")
     assert world.tables("orders") == ["a"]
     assert world.status("orders")["complete"] is True, "what is above the wanted version is not missing"
     world.run("wait", "--seconds", "5")
     world.databases["orders"]["target_version"] = 2
+    assert world.run("dry-run") == "orders: would run 0002_b.up.sql\n", "and not the third"
     assert "orders: version 2, 1 applied" in world.run("apply")
     world.databases["orders"]["target_version"] = 0
     world.run("apply")
@@ -107,6 +109,8 @@ def test_what_goes_back_goes_back_in_the_opposite_order_and_before_anything_goes
     for name in ("base", "upon"):
         world.databases[name]["target_version"] = 1
     world.write("apart", table(2, "u"))
+    planned = [line.split(" would run ") for line in world.run("dry-run").splitlines()]
+    assert planned == [["upon:", "0002_w.down.sql"], ["base:", "0002_y.down.sql"], ["apart:", "0002_u.up.sql"]]
     lines = [line.split(" in ")[0] for line in world.run("apply").splitlines() if " in " in line]
     assert lines == ["upon: 0002_w taken back", "base: 0002_y taken back", "apart: 0002_u applied"]
 

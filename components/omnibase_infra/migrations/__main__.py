@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     down = _command(commands, "down", _down, "take back what is above a version")
     down.add_argument("--to", type=int, required=True, help="this version stays; 0: nothing stays")
     dry = _command(commands, "dry-run", _dry_run, "say what would run; changes nothing")
-    dry.add_argument("--to", type=int, help="up or down to this version; default: up to the newest")
+    dry.add_argument("--to", type=int, help="up or down to this version; default: as `apply`")
     _command(commands, "status", _status, "say what is applied; ends with 1 if anything is missing or wrong")
     _command(commands, "verify", _verify, "the same, with the verify queries and the required tables")
     wait = _command(

@@ -156,7 +156,8 @@ def down(plan: Plan, say: Say, to: int) -> None:
 
 
 def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
-    """What `up`, or `down` where `to` is below, would run; database -> steps. Changes nothing.
+    """What `apply` would run, or with `to` what `up` or `down` would; database -> steps, in that order. Changes
+    nothing.
 
     Raises:
         MigrationError: as they would.
@@ -164,13 +165,15 @@ def planned(plan: Plan, to: int | None = None) -> dict[str, list[Step]]:
     if to is not None:
         _refuse_many(plan)
     with _opened(plan, lock=False) as sets:
-        found = {}
-        for each in _undrifted(sets):
-            history = each.history()
-            found[each.session.name] = (
-                history.steps_down(to) if to is not None and to < history.version else history.steps_up(to)
-            )
-        return found
+        work = [(each.session.name, _steps(each.history(), to)) for each in _undrifted(sets)]
+    back = [(name, steps) for name, steps in reversed(work) if _goes_back(steps)]
+    return dict([*back, *(each for each in work if each not in back)])
+
+
+def _steps(history: History, to: int | None) -> list[Step]:
+    if to is None:
+        return history.steps_to_target()
+    return history.steps_down(to) if to < history.version else history.steps_up(to)
 
 
 def status(plan: Plan) -> list[Status]:
