@@ -115,7 +115,8 @@ def _start_database(stack: Stack, directory: Path) -> None:
     stack.sql("CREATE ROLE owner NOLOGIN; CREATE ROLE app LOGIN PASSWORD 'first-password'", "postgres")
     stack.sql("CREATE DATABASE app OWNER owner", "postgres")
     root = stack.docker.paths.root
-    stack.sql(f"SET ROLE owner; {(root / f'{MIGRATION}.up.sql').read_text()} GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app;")
+    tables = (root / f"{MIGRATION}.up.sql").read_text()
+    stack.sql(f"SET ROLE owner; {tables} GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app;")
 
 
 def _start_pooler(stack: Stack) -> None:
