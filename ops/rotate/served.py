@@ -82,15 +82,15 @@ class Kubectl:
             )  # fmt: skip
         except OSError as error:
             raise not_started(self.command[0], error) from error
-        try:
-            assert process.stdout is not None  # noqa: S101 -- for the type checker: PIPE was asked for
-            line = process.stdout.readline()
-            if not line.startswith("Forwarding from 127.0.0.1:"):
-                raise LocalError(f"no way to {namespace}/{pod}:{port}: {line.strip() or 'kubectl ended'}")
-            yield int(line.split(":")[1].split(" ")[0])
-        finally:
-            process.terminate()
-            process.wait(timeout=_SECONDS)
+        with process:  # waits for its end, and closes the pipe
+            try:
+                assert process.stdout is not None  # noqa: S101 -- for the type checker: PIPE was asked for
+                line = process.stdout.readline()
+                if not line.startswith("Forwarding from 127.0.0.1:"):
+                    raise LocalError(f"no way to {namespace}/{pod}:{port}: {line.strip() or 'kubectl ended'}")
+                yield int(line.split(":")[1].split(" ")[0])
+            finally:
+                process.kill()
 
 
 def not_started(program: str, error: OSError) -> LocalError:

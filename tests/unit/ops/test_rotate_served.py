@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -166,3 +168,16 @@ def test_a_kubectl_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(served, "_ANSWER_SECONDS", 0.1)
     with pytest.raises(LocalError, match=r"`kubectl get pods`: no answer within 0\.1 s"):
         Kubectl(command=("sh", "-c", "exec sleep 5")).json("get", "pods")
+
+
+def test_a_way_that_was_opened_leaves_neither_a_process_nor_a_pipe_behind() -> None:
+    standing = "echo 'Forwarding from 127.0.0.1:4711 -> 5432'; exec sleep 60"
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always")
+        with Kubectl(command=("sh", "-c", standing)).forwarded("apps", "a", 5432) as port:
+            assert port == 4711
+        refusing = Kubectl(command=("sh", "-c", "echo refused"))
+        with pytest.raises(LocalError, match="no way to apps/a:5432: refused"), refusing.forwarded("apps", "a", 5432):
+            pass
+        gc.collect()
+    assert [str(each.message) for each in left] == []
