@@ -66,7 +66,7 @@ def _at_most(view: View, names: Sequence[str], message: str) -> Iterator[Problem
     "Nobody logs in to a database as its superuser",
     severity=Severity.CRITICAL,
     rationale="A superuser runs programs on the database's node and reads every database.",
-    remedy="Remove `enableSuperuserAccess`; work as the owner of the database, or with `psql` in the pod of the primary.",
+    remedy="Remove `enableSuperuserAccess`; work as the owner of the database, or with `psql` in the primary's pod.",
     right=False,
     bad={"kind": _CLUSTER, "spec.enableSuperuserAccess": True},
     good={"kind": _CLUSTER, "spec.enableSuperuserAccess": None},
